@@ -1,0 +1,1 @@
+"""The FHIR façade and its core. Knows FHIR; knows no source, no OAuth, no profile."""

@@ -1,0 +1,49 @@
+"""Who asks, and what they may do. An argument without a default everywhere: forgetting it is a type error.
+
+Rules: SMART App Launch 2.2 scopes (https://hl7.org/fhir/smart-app-launch/scopes-and-launch-context.html):
+the letters c r u d s; `r` covers read, vread and instance history, `u` update and patch, `s` search and
+type or system history. A batch or transaction is checked entry by entry.
+"""
+
+from dataclasses import dataclass
+
+from hub.problems import Problem
+
+LETTERS = {
+    "create": "c",
+    "read": "r",
+    "vread": "r",
+    "history-instance": "r",
+    "update": "u",
+    "patch": "u",
+    "delete": "d",
+    "search-type": "s",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """`who` is a client id or a job's name; `grants` are pairs (resource type or `*`, letter of `cruds`)."""
+
+    who: str
+    grants: frozenset[tuple[str, str]]
+    role: str = ""
+    reason: str = ""
+
+    @classmethod
+    def system(cls, reason: str) -> "Access":
+        """The hub's own jobs; they say why, and the reason goes to the log."""
+        return cls("hub", frozenset(("*", letter) for letter in "cruds"), "system", reason)
+
+    def may(self, interaction: str, resource_type: str) -> bool:
+        letter = LETTERS[interaction]
+        return (resource_type, letter) in self.grants or ("*", letter) in self.grants
+
+    def require(self, interaction: str, resource_type: str) -> None:
+        """Raise `forbidden` (403, RFC 6750 insufficient_scope) unless the grants cover the interaction."""
+        if not self.may(interaction, resource_type):
+            raise Problem(
+                "forbidden",
+                f"The token's scopes do not cover {interaction} of {resource_type}",
+                headers={"WWW-Authenticate": 'Bearer error="insufficient_scope"'},
+            )
