@@ -1,0 +1,111 @@
+"""Batch and transaction Bundles: their entries as requests, and answers as entries.
+
+Rules: https://hl7.org/fhir/R4/http.html#transaction and https://hl7.org/fhir/R4/bundle.html
+Refuses: a type that is not batch or transaction, entries without request or resource (`required`), Bundles
+within, URLs that leave the server (`value`), too many entries (413).
+"""
+
+import re
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import unquote
+
+from hub.problems import Problem
+
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
+ETAG = re.compile(r'^(?:W/)?"(\d{1,9})"$')
+ID = re.compile(r"^[A-Za-z0-9.\-]{1,64}$")
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One interaction. `query` is the part behind `?`; `place` is where it stood in the Bundle."""
+
+    method: str
+    type: str
+    id: str = ""
+    version: int | None = None
+    query: str = ""
+    resource: dict[str, Any] | None = None
+    full_url: str = ""
+    if_match: int | None = None
+    if_none_exist: str = ""
+    place: int = 0
+
+
+def etag_version(text: str | None) -> int | None:
+    """The version in `W/"3"`; None where nothing was sent. Raises Problem(`value`)."""
+    if not text:
+        return None
+    found = ETAG.match(text.strip())
+    if found is None:
+        raise Problem("value", 'If-Match takes one ETag such as W/"3"', "If-Match")
+    return int(found[1])
+
+
+def etag(version: int) -> str:
+    return f'W/"{version}"'
+
+
+def entries_of(bundle: dict[str, Any], most: int) -> list[Entry]:
+    """The requests of a batch or transaction. Raises Problem."""
+    found = bundle.get("entry", [])
+    if bundle.get("type") not in ("batch", "transaction"):
+        raise Problem("invalid", "The base takes a Bundle of type batch or transaction", "Bundle.type")
+    if not isinstance(found, list) or not all(isinstance(entry, dict) for entry in found):
+        raise Problem("structure", "Bundle.entry is a list of objects", "Bundle.entry")
+    if len(found) > most:
+        raise Problem("too-many", f"A Bundle has at most {most} entries", "Bundle.entry")
+    return [entry_of(entry, place) for place, entry in enumerate(found)]
+
+
+def entry_of(entry: dict[str, Any], place: int) -> Entry:
+    where = f"Bundle.entry[{place}]"
+    request = entry.get("request")
+    if not isinstance(request, dict) or not {"method", "url"} <= request.keys():
+        raise Problem("required", "An entry has a request with method and url", f"{where}.request")
+    method, url = request["method"], request["url"]
+    if method not in METHODS or not isinstance(url, str):
+        raise Problem("value", f"request.method is one of {' '.join(METHODS)}", f"{where}.request.method")
+    resource = entry.get("resource")
+    _check_resource(method, resource, where)
+    path, _, query = url.partition("?")
+    resource_type, identity, version = _parts(path, where)
+    return Entry(
+        method,
+        resource_type,
+        identity,
+        version,
+        query,
+        resource,
+        _text(entry.get("fullUrl"), where),
+        etag_version(request.get("ifMatch")),
+        _text(request.get("ifNoneExist"), where).lstrip("?"),
+        place,
+    )
+
+
+def _text(value: Any, where: str) -> str:
+    if value is not None and not isinstance(value, str):
+        raise Problem("structure", "A text was expected", where)
+    return value or ""
+
+
+def _check_resource(method: str, resource: Any, where: str) -> None:
+    if method in ("POST", "PUT"):
+        if not isinstance(resource, dict):
+            raise Problem("required", f"{method} needs a resource", f"{where}.resource")
+        if resource.get("resourceType") == "Bundle":
+            raise Problem("not-supported", "A Bundle inside a batch or transaction is not processed", where)
+
+
+def _parts(path: str, where: str) -> tuple[str, str, int | None]:
+    """`Type`, `Type/id` or `Type/id/_history/n`."""
+    parts = unquote(path).split("/")
+    fine = len(parts) in (1, 2, 4) and re.fullmatch(r"[A-Z][A-Za-z]+", parts[0]) is not None
+    fine = fine and (len(parts) < 2 or ID.match(parts[1]) is not None)
+    if len(parts) == 4:
+        fine = fine and parts[2] == "_history" and parts[3].isdecimal() and len(parts[3]) < 10
+    if not fine:
+        raise Problem("value", "request.url is Type, Type/id or Type/id/_history/n", f"{where}.request.url")
+    return parts[0], parts[1] if len(parts) > 1 else "", int(parts[3]) if len(parts) == 4 else None

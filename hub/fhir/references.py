@@ -1,0 +1,27 @@
+"""References inside a resource, and making them literal.
+
+Rules: https://hl7.org/fhir/R4/http.html#trules: references, and uri values that equal a fullUrl of the Bundle.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+Resolve = Callable[[str], str]
+
+
+def rewrite(node: Any, resolve: Resolve, addresses: Mapping[str, str]) -> Any:
+    """A copy of a node in which every Reference.reference went through `resolve`, and every other string that
+    is a fullUrl of the Bundle became the address behind it. Contained references (`#x`) stay."""
+    if isinstance(node, dict):
+        return {name: _member(name, value, resolve, addresses) for name, value in node.items()}
+    if isinstance(node, list):
+        return [rewrite(child, resolve, addresses) for child in node]
+    if isinstance(node, str):
+        return addresses.get(node, node)
+    return node
+
+
+def _member(name: str, value: Any, resolve: Resolve, addresses: Mapping[str, str]) -> Any:
+    if name == "reference" and isinstance(value, str):
+        return value if value.startswith("#") else resolve(value)
+    return rewrite(value, resolve, addresses)

@@ -1,0 +1,108 @@
+"""batch and transaction. https://hl7.org/fhir/R4/http.html#transaction
+
+A transaction is one commit, its GETs inside it; a batch is its entries one by one, each with its own answer.
+"""
+
+from typing import Any
+from urllib.parse import parse_qsl
+
+import msgspec
+from sqlalchemy import Connection
+
+from hub.access import Access
+from hub.fhir import json
+from hub.fhir.bundles import Entry, entries_of
+from hub.problems import Problem
+from hub.rest.asked import Answer, Asked, problem_answer, written
+from hub.rest.hub import Hub
+from hub.rest.read import read, vread
+from hub.rest.search import search_type
+from hub.transactions import INTERACTION
+
+REASONS = {200: "OK", 201: "Created", 204: "No Content", 304: "Not Modified"}
+
+
+def bundle(hub: Hub, asked: Asked, access: Access) -> Answer:
+    """The response Bundle, entries in the order of the request."""
+    sent = asked.resource()
+    if sent.get("resourceType") != "Bundle":
+        raise Problem("invalid", "The base takes a Bundle", "resourceType")
+    entries = entries_of(sent, hub.most_entries)
+    if issues := list(hub.shell(sent)):
+        raise Problem.of(issues)
+    process = _transaction if sent["type"] == "transaction" else _batch
+    answers = process(hub, asked, access, entries)
+    done = {
+        "resourceType": "Bundle",
+        "type": f"{sent['type']}-response",
+        "entry": [
+            _entry(answer, wants=entry.method == "GET") for entry, answer in zip(entries, answers, strict=True)
+        ],
+    }
+    return Answer(200, json.write(done))
+
+
+def _transaction(hub: Hub, asked: Asked, access: Access, entries: list[Entry]) -> list[Answer]:
+    writes = [entry for entry in entries if entry.method in INTERACTION]
+    answers: dict[int, Answer] = {}
+
+    def reads(connection: Connection) -> None:
+        for entry in entries:
+            if entry.method not in INTERACTION:
+                try:
+                    answers[entry.place] = _read(hub, connection, asked, access, entry)
+                except Problem as problem:
+                    raise problem.within(f"Bundle.entry[{entry.place}]") from None
+
+    results = hub.transactions.commit(writes, access, inside=reads, many=True)
+    for entry, result in zip(writes, results, strict=True):
+        answers[entry.place] = written(asked, hub.base, result.status, result.stored)
+    return [answers[entry.place] for entry in entries]
+
+
+def _batch(hub: Hub, asked: Asked, access: Access, entries: list[Entry]) -> list[Answer]:
+    return [_alone(hub, asked, access, entry) for entry in entries]
+
+
+def _alone(hub: Hub, asked: Asked, access: Access, entry: Entry) -> Answer:
+    try:
+        if entry.method in INTERACTION:
+            (result,) = hub.transactions.commit([entry], access)
+            return written(asked, hub.base, result.status, result.stored)
+        with hub.database.read() as connection:
+            return _read(hub, connection, asked, access, entry)
+    except Problem as problem:
+        return problem_answer(problem)
+
+
+def _read(hub: Hub, connection: Connection, asked: Asked, access: Access, entry: Entry) -> Answer:
+    """A GET of a Bundle: read, vread or search."""
+    if entry.method != "GET":
+        raise Problem("not-supported", f"{entry.method} inside a Bundle is not supported here")
+    pairs = parse_qsl(entry.query, keep_blank_values=True)
+    one = Asked(
+        "GET",
+        entry.type,
+        entry.id,
+        entry.version,
+        pairs,
+        entry.query,
+        {"prefer": asked.headers.get("prefer", "")},
+    )
+    if not entry.id:
+        return search_type(hub, connection, one, access)
+    return (vread if entry.version is not None else read)(hub, connection, one, access)
+
+
+def _entry(answer: Answer, wants: bool) -> dict[str, Any]:
+    response: dict[str, Any] = {"status": f"{answer.status} {REASONS.get(answer.status, '')}".strip()}
+    if "Location" in answer.headers:
+        response["location"] = answer.headers["Location"]
+    if "ETag" in answer.headers:
+        response["etag"] = answer.headers["ETag"]
+    if answer.status >= 400:
+        return {"response": response | {"outcome": msgspec.Raw(answer.body)}}
+    entry: dict[str, Any] = {}
+    if answer.body:
+        entry["resource"] = msgspec.Raw(answer.body)
+    return entry | {"response": response}

@@ -1,0 +1,32 @@
+"""The parts that the interactions work with, put together by the front door."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from hub import clock
+from hub.access import Access
+from hub.rest.asked import Answer, Asked
+from hub.search.query import Limits
+from hub.store.engine import Database
+from hub.transactions import Transactions
+
+
+@dataclass(frozen=True, slots=True)
+class Hub:
+    """`base` is the public FHIR base URL; `secret` signs page links; `capabilities` and `guard` come from above."""
+
+    database: Database
+    transactions: Transactions
+    base: str
+    secret: bytes
+    limits: Limits
+    cursor_seconds: int
+    most_entries: int
+    capabilities: Callable[[], dict[str, Any]]
+    guard: Callable[[dict[str, Any]], Access]
+    shell: Callable[[dict[str, Any]], Any]
+    now: clock.Clock = clock.now
+
+
+Interaction = Callable[[Hub, Asked, Access], Answer]

@@ -1,0 +1,44 @@
+"""Every interaction the API has, as one table: requests, the CapabilityStatement and the tests read it.
+
+`reads` interactions are given a reading connection; the others write through hub.transactions.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from hub.rest.bundle import bundle
+from hub.rest.capabilities import capabilities
+from hub.rest.history import history_instance
+from hub.rest.read import read, vread
+from hub.rest.search import search_post, search_type
+from hub.rest.write import conditional_delete, conditional_update, create, delete, update
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """`level` is where the CapabilityStatement lists the interaction: type, system, or nowhere."""
+
+    method: str
+    path: str
+    interaction: str
+    serve: Callable[..., Any]
+    reads: bool = False
+    open: bool = False
+    level: str = "type"
+
+
+ROUTES = (
+    Route("GET", "/metadata", "capabilities", capabilities, open=True, level=""),
+    Route("POST", "/", "transaction", bundle, level="system"),
+    Route("GET", "/<type>/<id>", "read", read, reads=True),
+    Route("GET", "/<type>/<id>/_history/<int:version>", "vread", vread, reads=True),
+    Route("GET", "/<type>/<id>/_history", "history-instance", history_instance, reads=True),
+    Route("GET", "/<type>", "search-type", search_type, reads=True),
+    Route("POST", "/<type>/_search", "search-type", search_post, reads=True, level=""),
+    Route("POST", "/<type>", "create", create),
+    Route("PUT", "/<type>/<id>", "update", update),
+    Route("PUT", "/<type>", "update", conditional_update, level=""),
+    Route("DELETE", "/<type>/<id>", "delete", delete),
+    Route("DELETE", "/<type>", "delete", conditional_delete, level=""),
+)

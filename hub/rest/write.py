@@ -1,0 +1,54 @@
+"""create, update and delete, plain and conditional.
+
+Rules: https://hl7.org/fhir/R4/http.html#create, #ccreate, #update, #cond-update, #delete, #3.1.0.7.1
+"""
+
+from hub.access import Access
+from hub.fhir.bundles import Entry, etag_version
+from hub.problems import Problem
+from hub.rest.asked import Answer, Asked, written
+from hub.rest.hub import Hub
+from hub.transactions import single
+
+
+def create(hub: Hub, asked: Asked, access: Access) -> Answer:
+    """201, or 200 where If-None-Exist finds the one that is there already."""
+    condition = asked.headers.get("if-none-exist", "").lstrip("?")
+    entry = single("POST", asked.type, resource=asked.resource(), if_none_exist=condition)
+    return _done(hub, asked, access, entry)
+
+
+def update(hub: Hub, asked: Asked, access: Access) -> Answer:
+    """200, or 201 where the id was free; 412 where If-Match is stale."""
+    asked.check_id()
+    expected = etag_version(asked.headers.get("if-match"))
+    entry = single("PUT", asked.type, id=asked.id, resource=asked.resource(), if_match=expected)
+    return _done(hub, asked, access, entry)
+
+
+def conditional_update(hub: Hub, asked: Asked, access: Access) -> Answer:
+    """Update the one that the search finds, create where it finds none, 412 where it finds several."""
+    if not asked.query:
+        raise Problem("method", "PUT on a type needs a condition", headers={"Allow": "GET, POST"})
+    expected = etag_version(asked.headers.get("if-match"))
+    entry = single("PUT", asked.type, query=asked.query, resource=asked.resource(), if_match=expected)
+    return _done(hub, asked, access, entry)
+
+
+def delete(hub: Hub, asked: Asked, access: Access) -> Answer:
+    """204, also where there was nothing."""
+    asked.check_id()
+    expected = etag_version(asked.headers.get("if-match"))
+    return _done(hub, asked, access, single("DELETE", asked.type, id=asked.id, if_match=expected))
+
+
+def conditional_delete(hub: Hub, asked: Asked, access: Access) -> Answer:
+    """Delete the one that the search finds; 412 where it finds several."""
+    if not asked.query:
+        raise Problem("method", "DELETE on a type needs a condition", headers={"Allow": "GET, POST"})
+    return _done(hub, asked, access, single("DELETE", asked.type, query=asked.query))
+
+
+def _done(hub: Hub, asked: Asked, access: Access, entry: Entry) -> Answer:
+    (result,) = hub.transactions.commit([entry], access)
+    return written(asked, hub.base, result.status, result.stored)

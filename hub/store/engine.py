@@ -1,0 +1,168 @@
+"""The database behind the hub: reading connections that hold no transaction, and one way to write.
+
+SQLite (https://sqlite.org/wal.html): WAL with `synchronous=FULL`, so a commit is on disk when it returns.
+Below 3.51.3 a WAL can be corrupted when several connections write and checkpoint at the same instant. So a
+process writes through one connection, and a lock file makes processes take turns, checkpoints included.
+
+PostgreSQL: plans are made for the values at hand (`plan_cache_mode`), because a generic plan for a patient and
+a status reads the whole status; `synchronous_commit` is switched on, whatever the server's default says.
+
+Refuses: a database that cannot be written now raises Problem `busy` (503) or `no-space` (507).
+"""
+
+import fcntl
+import os
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.pool import NullPool, StaticPool
+
+from hub.problems import Problem
+
+LOCK_WAIT_SECONDS = 10
+WRITE_TRIES = 5
+RETRIED = ("40001", "40P01", "23505")  # serialization failure, deadlock, a key that another writer took first
+Result = TypeVar("Result")
+
+
+class Database:
+    """One database. `read()` and `write()` give SQLAlchemy connections; `writing()` runs a function safely."""
+
+    def __init__(self, url: str, pool_size: int = 16):
+        self.url = make_url(url)
+        self.is_sqlite = self.url.get_backend_name() == "sqlite"
+        self._local = threading.local()
+        if self.is_sqlite:
+            self._open_sqlite()
+        else:
+            self._open_postgresql(pool_size)
+
+    def _open_sqlite(self) -> None:
+        path = Path(str(self.url.database))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        options: dict[str, Any] = {"connect_args": {"check_same_thread": False, "timeout": LOCK_WAIT_SECONDS}}
+        self._reads: Engine = create_engine(self.url, poolclass=NullPool, isolation_level="AUTOCOMMIT", **options)
+        self._writes: Engine = create_engine(self.url, poolclass=StaticPool, **options)
+        for engine in (self._reads, self._writes):
+            event.listen(engine, "connect", _prepare_sqlite)
+        event.listen(self._writes, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE"))
+        self._turn = threading.Lock()
+        self._lock_file = os.open(path.with_name(f"{path.name}.lock"), os.O_RDWR | os.O_CREAT, 0o600)
+
+    def _open_postgresql(self, pool_size: int) -> None:
+        connect = {"options": "-c plan_cache_mode=force_custom_plan -c synchronous_commit=on -c TimeZone=UTC"}
+        self._reads = create_engine(
+            self.url,
+            isolation_level="AUTOCOMMIT",
+            pool_size=pool_size,
+            max_overflow=pool_size,
+            connect_args=connect,
+        )
+        self._writes = create_engine(self.url, pool_size=pool_size, max_overflow=pool_size, connect_args=connect)
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """A connection of this thread, in autocommit; not for writing."""
+        held: Connection | None = getattr(self._local, "connection", None)
+        if held is None or held.closed or held.invalidated:
+            with _told_as_problem():
+                held = self._local.connection = self._reads.connect()
+        try:
+            with _told_as_problem():
+                yield held
+        except BaseException:
+            self._local.connection = None
+            held.close()
+            raise
+
+    @contextmanager
+    def snapshot(self) -> Iterator[Connection]:
+        """A connection on which several reads see one moment of the database."""
+        if self.is_sqlite:
+            with self.read() as connection:
+                connection.exec_driver_sql("BEGIN")
+                try:
+                    yield connection
+                finally:
+                    connection.exec_driver_sql("COMMIT")
+            return
+        with _told_as_problem(), self._writes.connect() as connection:
+            yield connection.execution_options(isolation_level="REPEATABLE READ")
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        """One transaction: committed and durable when the block ends, undone when it raises."""
+        with _told_as_problem(), self._my_turn(), self._writes.begin() as connection:
+            yield connection
+
+    def writing(self, work: Callable[[Connection], Result]) -> Result:
+        """`work` in one transaction, run again where PostgreSQL broke a deadlock or another writer came first."""
+        for attempt in range(1, WRITE_TRIES + 1):
+            try:
+                with self._my_turn(), self._writes.begin() as connection:
+                    return work(connection)
+            except DBAPIError as error:
+                if getattr(error.orig, "sqlstate", None) not in RETRIED or attempt == WRITE_TRIES:
+                    raise problem_of(error) from error
+        raise AssertionError("unreachable")
+
+    @contextmanager
+    def _my_turn(self) -> Iterator[None]:
+        if not self.is_sqlite:
+            yield
+            return
+        with self._turn:
+            fcntl.flock(self._lock_file, fcntl.LOCK_EX)
+            try:
+                yield
+            finally:
+                fcntl.flock(self._lock_file, fcntl.LOCK_UN)
+
+    def close(self) -> None:
+        """Close every connection this process holds (under the lock: SQLite's last close is a checkpoint)."""
+        held = getattr(self._local, "connection", None)
+        if held is not None:
+            held.close()
+        with self._my_turn():
+            self._reads.dispose()
+            self._writes.dispose()
+
+
+def _prepare_sqlite(connection: Any, _record: object) -> None:
+    # the driver's own BEGINs are switched off: transactions are begun by the "begin" event above
+    connection.isolation_level = None
+    for pragma in (
+        "journal_mode=WAL",
+        "synchronous=FULL",
+        "foreign_keys=ON",
+        "cache_size=-8000",
+        "temp_store=MEMORY",
+        "journal_size_limit=67108864",
+    ):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def problem_of(error: DBAPIError) -> Problem:
+    """What a caller is told when the database cannot do it now; no statement, no values."""
+    text = str(error.orig)
+    if "disk is full" in text or getattr(error.orig, "sqlstate", "") == "53100":
+        return Problem("no-space", "The hub's disk is full; nothing was stored")
+    if isinstance(error, OperationalError):
+        return Problem(
+            "busy", "The database is not available now; nothing was stored", headers={"Retry-After": "5"}
+        )
+    return Problem("exception", "The database refused the work; nothing was stored")
+
+
+@contextmanager
+def _told_as_problem() -> Iterator[None]:
+    try:
+        yield
+    except DBAPIError as error:
+        raise problem_of(error) from error

@@ -1,0 +1,206 @@
+"""Reads of resources: current, one version, all versions, a page of a search. Nothing here writes.
+
+Each takes Access first: what it may not see is not there.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, Select, and_, bindparam, exists, func, literal, or_, select, tuple_
+
+from hub.access import Access
+from hub.search.hashes import key
+from hub.search.index import MAX_STRING
+from hub.search.parameters import IN_COLUMNS
+from hub.search.query import Criterion, DateValue, Query, ReferenceValue, TextValue, TokenValue, Value
+from hub.search.values import plain
+from hub.store.tables import history, index_date, index_string, index_token, resource
+
+LAST_CHARACTER = "\U0010ffff"
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """One version of a resource. `body` is its JSON as served; None where this version is the deletion."""
+
+    rid: int
+    type: str
+    id: str
+    version: int
+    last_updated: int
+    deleted: bool
+    body: bytes | None
+
+
+_COLUMNS = (
+    resource.c.rid,
+    resource.c.type,
+    resource.c.id,
+    resource.c.version,
+    resource.c.last_updated,
+    resource.c.deleted,
+    resource.c.body,
+)
+_CURRENT = select(*_COLUMNS).where(resource.c.type == bindparam("type"), resource.c.id == bindparam("id"))
+_EARLIER = select(history).where(history.c.rid == bindparam("rid"))
+
+
+def stored(row: Any) -> Stored:
+    return Stored(*tuple(row))
+
+
+def current(connection: Connection, access: Access, resource_type: str, identity: str) -> Stored | None:
+    """The current version (perhaps a deletion), or None."""
+    access.require("read", resource_type)
+    row = connection.execute(_CURRENT, {"type": resource_type, "id": identity}).first()
+    return stored(row) if row else None
+
+
+def versions(connection: Connection, access: Access, resource_type: str, identity: str) -> list[Stored]:
+    """Every version, newest first. https://hl7.org/fhir/R4/http.html#history"""
+    access.require("history-instance", resource_type)
+    newest = connection.execute(_CURRENT, {"type": resource_type, "id": identity}).first()
+    if newest is None:
+        return []
+    now = stored(newest)
+    rows = connection.execute(_EARLIER.order_by(history.c.version.desc()), {"rid": now.rid})
+    earlier = (Stored(r.rid, now.type, now.id, r.version, r.last_updated, r.deleted, r.body) for r in rows)
+    # between the two reads another writer may have moved the current version into the history
+    return [now, *(found for found in earlier if found.version < now.version)]
+
+
+def version(
+    connection: Connection, access: Access, resource_type: str, identity: str, number: int
+) -> Stored | None:
+    """One version by its number, or None."""
+    access.require("vread", resource_type)
+    now = current(connection, access, resource_type, identity)
+    if now is None or now.version == number:
+        return now
+    row = connection.execute(_EARLIER.where(history.c.version == number), {"rid": now.rid}).first()
+    return Stored(row.rid, now.type, now.id, row.version, row.last_updated, row.deleted, row.body) if row else None
+
+
+def page(connection: Connection, access: Access, query: Query, after: Sequence[int], limit: int) -> list[Stored]:
+    """Up to `limit` matches behind a position (see `position`), in the query's order."""
+    access.require("search-type", query.type)
+    descending = query.sort.startswith("-")
+    order = [resource.c.last_updated, resource.c.rid] if query.sort else [resource.c.rid]
+    statement = _matching(query).with_only_columns(*_COLUMNS)
+    if after:
+        here, there = tuple_(*order), tuple_(*(literal(number) for number in after))
+        statement = statement.where(here < there if descending else here > there)
+    ordered = [column.desc() if descending else column.asc() for column in order]
+    return [stored(row) for row in connection.execute(statement.order_by(*ordered).limit(limit))]
+
+
+def position(query: Query, last: Stored) -> list[int]:
+    """Where a page ended, for the next one."""
+    return [last.last_updated, last.rid] if query.sort else [last.rid]
+
+
+def total(connection: Connection, access: Access, query: Query) -> int:
+    """How many resources match."""
+    access.require("search-type", query.type)
+    return int(connection.execute(_matching(query).with_only_columns(func.count())).scalar_one())
+
+
+def _matching(query: Query) -> Select[tuple[int]]:
+    """Current resources that the index says match. The most selective criterion drives, the others are probed.
+
+    An index key holds the type, so where one drives, the type is not asked again: asking would tempt SQLite
+    to walk the whole type in order.
+    """
+    statement = select(resource.c.rid).where(resource.c.deleted.is_(False))
+    criteria = sorted(query.criteria, key=_cost)
+    if not criteria or criteria[0].parameter.code in IN_COLUMNS:
+        statement = statement.where(resource.c.type == query.type)
+    for criterion in criteria:
+        if criterion.parameter.code in IN_COLUMNS:
+            statement = statement.where(_in_column(criterion))
+        elif criterion is criteria[0]:
+            statement = statement.where(resource.c.rid.in_(_rids(criterion)))
+        else:
+            found = _rids(criterion)
+            statement = statement.where(exists(found.where(found.selected_columns.rid == resource.c.rid)))
+    return statement
+
+
+_COSTS = {"identifier": 0, "patient": 1, "subject": 1}
+
+
+def _cost(criterion: Criterion) -> int:
+    if criterion.parameter.code in IN_COLUMNS:
+        return 0 if criterion.parameter.code == "_id" else 9
+    by_type = {"reference": 2, "uri": 3, "string": 4, "token": 5, "date": 6}
+    return _COSTS.get(criterion.parameter.code, by_type[criterion.parameter.type])
+
+
+def _in_column(criterion: Criterion) -> Any:
+    if criterion.parameter.code == "_id":
+        return resource.c.id.in_([v.code for v in criterion.values if isinstance(v, TokenValue)])
+    moments = (v for v in criterion.values if isinstance(v, DateValue))
+    return or_(*(_range(v, resource.c.last_updated, resource.c.last_updated + 1) for v in moments))
+
+
+def _rids(criterion: Criterion) -> Any:
+    name = (criterion.parameter.base, criterion.parameter.code)
+    match criterion.parameter.type:
+        case "date":
+            ranges = (v for v in criterion.values if isinstance(v, DateValue))
+            wanted = or_(*(_range(v, index_date.c.low, index_date.c.high) for v in ranges))
+            return select(index_date.c.rid).where(index_date.c.param == key(*name), wanted)
+        case "string":
+            texts = (v for v in criterion.values if isinstance(v, TextValue))
+            found = or_(*(_text(plain(v.text)[:MAX_STRING], criterion.modifier) for v in texts))
+            return select(index_string.c.rid).where(index_string.c.param == key(*name), found)
+    return select(index_token.c.rid).where(index_token.c.hash.in_([_key(name, v) for v in criterion.values]))
+
+
+def _text(wanted: str, modifier: str) -> Any:
+    if modifier == "contains":
+        return index_string.c.value.contains(wanted, autoescape=True)
+    return and_(index_string.c.value >= wanted, index_string.c.value < wanted + LAST_CHARACTER)
+
+
+def _key(name: tuple[str, str], value: Value) -> int:
+    match value:
+        case TokenValue(None, code):
+            return key(*name, "c", code)
+        case TokenValue("", code):
+            return key(*name, "nc", code)
+        case TokenValue(system, ""):
+            return key(*name, "s", str(system))
+        case TokenValue(system, code):
+            return key(*name, "sc", str(system), code)
+        case ReferenceValue(_, address, True):
+            return key(*name, "u", address)
+        case ReferenceValue(None, identity):
+            return key(*name, "i", identity)
+        case ReferenceValue(target, identity):
+            return key(*name, "r", str(target), identity)
+        case TextValue(text):
+            return key(*name, "u", text)
+    raise AssertionError(value)
+
+
+def _range(value: DateValue, low: Any, high: Any) -> Any:
+    """The prefix's condition, as in hub.search.match.PREFIX."""
+    within = and_(low >= value.low, high <= value.high)
+    match value.prefix:
+        case "eq":
+            return within
+        case "ne":
+            return ~within
+        case "gt":
+            return high > value.high
+        case "lt":
+            return low < value.low
+        case "ge":
+            return or_(high > value.high, within)
+        case "le":
+            return or_(low < value.low, within)
+        case "sa":
+            return low >= value.high
+    return high <= value.low

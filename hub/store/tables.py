@@ -1,0 +1,176 @@
+"""The tables, once, for SQLite and PostgreSQL.
+
+- `resource`: the current version of each resource, its JSON exactly as it is served. `rid` is the hub's own
+  row number: made by the client, growing with time, so that a create needs no round trip for a key.
+- `history`: every earlier version, and deletions.
+- `index_token`, `index_date`, `index_string`: the search index. A token or reference row is one 64-bit hash of
+  type, parameter and value; matches are checked again against the resource, so a collision costs time, not truth.
+- `inbox`: what senders sent, stored before it is believed. `outbox`: work that must happen because of a write.
+
+Times are microseconds since 1970, UTC.
+"""
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+from sqlalchemy import text as sql
+
+metadata = MetaData()
+
+# SQLite counts up by itself only for a column declared exactly INTEGER PRIMARY KEY
+Counter = BigInteger().with_variant(Integer, "sqlite")
+
+resource = Table(
+    "resource",
+    metadata,
+    Column("rid", Counter, primary_key=True, autoincrement=False),
+    Column("type", String(64), nullable=False),
+    Column("id", String(64), nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("last_updated", BigInteger, nullable=False),
+    Column("deleted", Boolean, nullable=False),
+    Column("body", LargeBinary),
+    UniqueConstraint("type", "id", name="resource_identity"),
+    Index("resource_changed", "type", "last_updated", "rid"),
+    Index("resource_type", "type", "rid"),
+)
+
+history = Table(
+    "history",
+    metadata,
+    Column("rid", BigInteger, primary_key=True),
+    Column("version", Integer, primary_key=True),
+    Column("last_updated", BigInteger, nullable=False),
+    Column("deleted", Boolean, nullable=False),
+    Column("body", LargeBinary),
+)
+
+index_token = Table(
+    "index_token",
+    metadata,
+    Column("hash", BigInteger, primary_key=True),
+    Column("rid", BigInteger, primary_key=True),
+    sqlite_with_rowid=False,
+)
+
+index_date = Table(
+    "index_date",
+    metadata,
+    Column("param", BigInteger, primary_key=True),
+    Column("low", BigInteger, primary_key=True),
+    Column("high", BigInteger, primary_key=True),
+    Column("rid", BigInteger, primary_key=True),
+    sqlite_with_rowid=False,
+)
+
+index_string = Table(
+    "index_string",
+    metadata,
+    Column("param", BigInteger, primary_key=True),
+    # compared byte by byte on both databases, so that a prefix is a range of the index
+    Column("value", Text().with_variant(Text(collation="C"), "postgresql"), primary_key=True),
+    Column("rid", BigInteger, primary_key=True),
+    sqlite_with_rowid=False,
+)
+
+inbox = Table(
+    "inbox",
+    metadata,
+    Column("seq", Counter, primary_key=True, autoincrement=True),
+    Column("source", String(32), nullable=False),
+    Column("feed", String(128), nullable=False),
+    Column("control_id", String(256), nullable=False),
+    Column("digest", LargeBinary, nullable=False),
+    Column("received", BigInteger, nullable=False),
+    Column("raw", LargeBinary, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("reason", Text),
+    Column("location", String(64)),
+    Column("subject", String(256)),
+    Column("attempts", Integer, nullable=False, server_default="0"),
+    Column("due", BigInteger, nullable=False, server_default="0"),
+    Column("processed", BigInteger),
+    UniqueConstraint("source", "feed", "control_id", name="inbox_message"),
+    Index(
+        "inbox_waiting",
+        "due",
+        "seq",
+        sqlite_where=sql("state = 'received'"),
+        postgresql_where=sql("state = 'received'"),
+    ),
+    Index("inbox_state", "state", "seq"),
+    Index("inbox_subject", "subject", "seq"),
+)
+
+outbox = Table(
+    "outbox",
+    metadata,
+    Column("seq", Counter, primary_key=True, autoincrement=True),
+    Column("kind", String(32), nullable=False),
+    Column("key", String(256), nullable=False),
+    Column("payload", LargeBinary, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("attempts", Integer, nullable=False, server_default="0"),
+    Column("due", BigInteger, nullable=False),
+    Column("created", BigInteger, nullable=False),
+    Column("reason", Text),
+    UniqueConstraint("kind", "key", name="outbox_once"),
+    Index(
+        "outbox_waiting",
+        "due",
+        "seq",
+        sqlite_where=sql("state = 'waiting'"),
+        postgresql_where=sql("state = 'waiting'"),
+    ),
+)
+
+subscription_counter = Table(
+    "subscription_counter",
+    metadata,
+    Column("subscription", String(64), primary_key=True),
+    Column("events", BigInteger, nullable=False),
+)
+
+client = Table(
+    "client",
+    metadata,
+    Column("id", String(128), primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("role", String(32), nullable=False),
+    Column("scopes", Text, nullable=False),
+    Column("jwks", Text),
+    Column("jwks_url", Text),
+    Column("active", Boolean, nullable=False),
+    Column("webhook_generation", Integer, nullable=False, server_default="1"),
+    Column("created", BigInteger, nullable=False),
+)
+
+token = Table(
+    "token",
+    metadata,
+    Column("hash", LargeBinary, primary_key=True),
+    Column("client", String(128), nullable=False),
+    Column("scopes", Text, nullable=False),
+    Column("issued", BigInteger, nullable=False),
+    Column("expires", BigInteger, nullable=False),
+    Index("token_expires", "expires"),
+)
+
+assertion = Table(
+    "assertion",
+    metadata,
+    Column("client", String(128), primary_key=True),
+    Column("jti", String(256), primary_key=True),
+    Column("expires", BigInteger, nullable=False),
+    Index("assertion_expires", "expires"),
+)

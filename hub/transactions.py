@@ -1,0 +1,311 @@
+"""The one writer: entries in, all or nothing, with versions, search index and outbox in one database transaction.
+
+Rules: https://hl7.org/fhir/R4/http.html#transaction (order: DELETE, POST, PUT; conditional interactions;
+references between entries), #ops (If-Match, ids), and docs/adr/0004.
+Refuses: what the scopes do not cover, what validation refuses, one identity twice, unresolved references,
+stale If-Match, conditions that match several resources. Nothing of a refused commit is stored.
+An update that changes nothing makes no new version: sending a file again leaves no trace.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+from urllib.parse import parse_qsl
+from uuid import uuid4
+
+from sqlalchemy import Connection
+
+from hub import clock
+from hub.access import Access
+from hub.fhir import json
+from hub.fhir.bundles import ID, Entry
+from hub.fhir.references import rewrite
+from hub.problems import Issue, Problem
+from hub.search.index import IndexRows, index_rows
+from hub.search.match import matches
+from hub.search.query import Limits, parse
+from hub.store import read, write
+from hub.store.engine import Database
+from hub.store.read import Stored
+from hub.store.rids import new_rid
+
+Resource = dict[str, Any]
+Validate = Callable[[Resource, str], Iterable[Issue]]
+Inside = Callable[[Connection], None]
+INTERACTION = {"POST": "create", "PUT": "update", "DELETE": "delete"}
+ORDER = {"DELETE": 0, "POST": 1, "PUT": 2}
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What one entry did: `before` and `now` are resources (None where there was or is none), `who` asked."""
+
+    type: str
+    id: str
+    version: int
+    before: Resource | None
+    now: Resource | None
+    at: int
+    who: str
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """The answer to one entry: its HTTP status and the version that stands now (None: nothing was there)."""
+
+    status: int
+    stored: Stored | None
+
+
+Effects = Callable[[Sequence[Change]], Iterable[Mapping[str, Any]]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Target:
+    """An entry whose identity is decided. `found` is set where nothing is to be written."""
+
+    entry: Entry
+    identity: tuple[str, str] | None
+    found: Stored | None = None
+
+
+class Transactions:
+    """Commits entries. `validate` gives the issues of a resource, `effects` the outbox rows of changes."""
+
+    def __init__(
+        self,
+        database: Database,
+        validate: Validate,
+        effects: Effects,
+        base: str,
+        now: clock.Clock = clock.now,
+    ):
+        self._database = database
+        self._validate = validate
+        self._effects = effects
+        self._base = base
+        self._now = now
+
+    def commit(
+        self, entries: Sequence[Entry], access: Access, inside: Inside | None = None, many: bool = False
+    ) -> list[Result]:
+        """Do all entries or none; results in the entries' order. `inside` runs in the same database
+        transaction, last. `many`: errors name the entry of a Bundle. Raises Problem."""
+        for entry in entries:
+            with _named(entry, many):
+                self._check(entry, access)
+        return self._database.writing(lambda connection: self._apply(connection, entries, access, inside, many))
+
+    def _check(self, entry: Entry, access: Access) -> None:
+        access.require(INTERACTION[entry.method], entry.type)
+        if entry.query or entry.if_none_exist:
+            access.require("search-type", entry.type)
+        if entry.resource is None:
+            return
+        _check_identity(entry)
+        if issues := list(self._validate(entry.resource, entry.type)):
+            raise Problem.of(issues)
+
+    def _apply(
+        self,
+        connection: Connection,
+        entries: Sequence[Entry],
+        access: Access,
+        inside: Inside | None,
+        many: bool,
+    ) -> list[Result]:
+        targets: dict[int, _Target] = {}
+        for place in sorted(range(len(entries)), key=lambda p: ORDER[entries[p].method]):
+            with _named(entries[place], many):
+                targets[place] = self._target(connection, entries[place], access)
+        _refuse_twice(list(targets.values()))
+        addresses = _addresses(targets.values())
+        held = write.lock(connection, [t.identity for t in targets.values() if t.identity and not t.found])
+        work = _Work(clock.micros(self._now()), held, access.who)
+        results = {}
+        for place, target in targets.items():
+            with _named(target.entry, many):
+                resource = self._linked(connection, target.entry.resource, addresses, access)
+                results[place] = work.do(target, resource)
+        self._store(connection, work)
+        if inside is not None:
+            inside(connection)
+        return [results[place] for place in range(len(entries))]
+
+    def _target(self, connection: Connection, entry: Entry, access: Access) -> _Target:
+        condition = entry.if_none_exist if entry.method == "POST" else entry.query
+        if not condition:
+            return _Target(entry, (entry.type, entry.id or str(uuid4())))
+        found = self._only(connection, entry.type, condition, access)
+        if entry.method == "POST":
+            identity = (entry.type, found.id if found else str(uuid4()))
+            return _Target(entry, identity, found)
+        if entry.method == "DELETE":
+            return _Target(entry, (entry.type, found.id) if found else None)
+        sent = (entry.resource or {}).get("id")
+        if found and sent not in (None, found.id):
+            raise Problem("invalid", "The resource has another id than the one the condition found", "id")
+        return _Target(entry, (entry.type, found.id if found else sent or str(uuid4())))
+
+    def _only(self, connection: Connection, resource_type: str, condition: str, access: Access) -> Stored | None:
+        """The one resource a condition finds, or None. Writers with the same condition take turns."""
+        query = parse(resource_type, parse_qsl(condition, keep_blank_values=True), Limits(base=self._base))
+        if not query.criteria:
+            raise Problem("invalid", "A conditional interaction needs a search that narrows")
+        write.lock_words(connection, [f"{resource_type}?{condition}"])
+        found = [
+            row
+            for row in read.page(connection, access, query, (), 3)
+            if row.body and matches(query.criteria, json.stored(row.body), self._base)
+        ]
+        if len(found) > 1:
+            raise Problem("multiple-matches", f"The condition on {resource_type} finds several resources")
+        return found[0] if found else None
+
+    def _linked(
+        self, connection: Connection, resource: Resource | None, addresses: Mapping[str, str], access: Access
+    ) -> Resource | None:
+        """The resource with references to other entries, and conditional references, made literal."""
+
+        def resolve(reference: str) -> str:
+            if reference in addresses:
+                return addresses[reference]
+            if reference.startswith("urn:uuid:"):
+                raise Problem("unresolved", "A urn:uuid reference has no entry in this Bundle", "reference")
+            resource_type, mark, condition = reference.partition("?")
+            if not mark or ":" in resource_type or "/" in resource_type:
+                return reference
+            access.require("search-type", resource_type)
+            found = self._only(connection, resource_type, condition, access)
+            if found is None:
+                raise Problem("no-match", f"A conditional reference to {resource_type} finds nothing", "reference")
+            return f"{resource_type}/{found.id}"
+
+        return None if resource is None else rewrite(resource, resolve, addresses)
+
+    def _store(self, connection: Connection, work: "_Work") -> None:
+        write.create(connection, work.created)
+        write.replace(connection, work.replaced)
+        write.reindex(
+            connection,
+            {rid: (self._rows(change.before), self._rows(change.now)) for rid, change in work.changes.items()},
+        )
+        write.remember(connection, list(self._effects(list(work.changes.values()))))
+
+    def _rows(self, resource: Resource | None) -> IndexRows:
+        return index_rows(resource, self._base) if resource is not None else IndexRows()
+
+
+class _Work:
+    """The rows that one commit writes, decided from the locked current versions. Touches no database."""
+
+    def __init__(self, now: int, held: Mapping[tuple[str, str], Stored], who: str):
+        self._now = now
+        self._who = who
+        self._held = held
+        self.created: list[Stored] = []
+        self.replaced: list[tuple[Stored, Stored]] = []
+        self.changes: dict[int, Change] = {}
+
+    def do(self, target: _Target, resource: Resource | None) -> Result:
+        if target.found is not None:
+            return Result(200, target.found)
+        old = self._held.get(target.identity) if target.identity else None
+        _check_version(target.entry, old)
+        if target.identity is None or (target.entry.method == "DELETE" and (old is None or old.deleted)):
+            return Result(204, None)
+        before = json.stored(old.body) if old and old.body else None
+        if resource is not None and before is not None and _content(before) == _content({**resource, "id": old.id}):  # type: ignore[union-attr]
+            return Result(200, old)
+        new = self._next(target.identity, old, resource)
+        status = 204 if resource is None else 201 if before is None else 200
+        return Result(status, self._keep(old, before, *new))
+
+    def _next(self, identity: tuple[str, str], old: Stored | None, resource: Resource | None) -> tuple[Stored, Any]:
+        # a clock that jumped back must not make a resource older than it was
+        at = max(self._now, old.last_updated + 1) if old else self._now
+        version = old.version + 1 if old else 1
+        now = resource and _stamped(resource, identity, version, at)
+        body = json.write(now) if now else None
+        rid = old.rid if old else new_rid(at)
+        return Stored(rid, *identity, version, at, now is None, body), now
+
+    def _keep(self, old: Stored | None, before: Resource | None, new: Stored, now: Resource | None) -> Stored:
+        if old is None:
+            self.created.append(new)
+        else:
+            self.replaced.append((old, new))
+        self.changes[new.rid] = Change(new.type, new.id, new.version, before, now, new.last_updated, self._who)
+        return new
+
+
+def _check_identity(entry: Entry) -> None:
+    """The body's type and id agree with the URL's (https://hl7.org/fhir/R4/http.html#update)."""
+    resource = entry.resource or {}
+    if resource.get("resourceType") != entry.type:
+        raise Problem("invalid", f"The URL says {entry.type}, the body is another type", "resourceType")
+    if entry.method == "PUT" and entry.id and resource.get("id") != entry.id:
+        raise Problem("invalid", "The body's id is missing or not the URL's", f"{entry.type}.id")
+    if entry.method == "PUT" and not (entry.id or entry.query):
+        raise Problem("method", "PUT needs an id or a condition", headers={"Allow": "GET, POST"})
+    if entry.id and not ID.match(entry.id):
+        raise Problem("value", "An id has 1 to 64 letters, digits, '-' and '.'", f"{entry.type}.id")
+
+
+def _check_version(entry: Entry, old: Stored | None) -> None:
+    if entry.if_match is not None and (old is None or old.deleted or old.version != entry.if_match):
+        raise Problem("precondition", "If-Match names another version than the current one", "If-Match")
+
+
+def _refuse_twice(targets: Sequence[_Target]) -> None:
+    seen: dict[tuple[str, str], str] = {}
+    for target in targets:
+        if target.identity is None or target.found is not None:
+            continue
+        if first := seen.get(target.identity):
+            kind = "duplicate" if first == target.entry.method else "contradiction"
+            raise Problem(kind, "Two entries write the same resource", f"Bundle.entry[{target.entry.place}]")
+        seen[target.identity] = target.entry.method
+
+
+def _addresses(targets: Iterable[_Target]) -> dict[str, str]:
+    """fullUrl → Type/id, for entries that others may point at."""
+    schemes = ("urn:uuid:", "urn:oid:", "http://", "https://")
+    return {
+        t.entry.full_url: "/".join(t.identity)
+        for t in targets
+        if t.identity and t.entry.full_url.startswith(schemes)
+    }
+
+
+def _stamped(resource: Resource, identity: tuple[str, str], version: int, at: int) -> Resource:
+    meta = {"versionId": str(version), "lastUpdated": clock.instant(at)}
+    meta |= {name: value for name, value in resource.get("meta", {}).items() if name not in meta}
+    head = {"resourceType": identity[0], "id": identity[1], "meta": meta}
+    return head | {name: value for name, value in resource.items() if name not in head}
+
+
+def _content(resource: Resource) -> bytes:
+    """What a resource says, without what the server says of it."""
+    meta = {n: v for n, v in resource.get("meta", {}).items() if n not in ("versionId", "lastUpdated")}
+    rest = {name: value for name, value in resource.items() if name not in ("resourceType", "id", "meta")}
+    return json.write([meta, rest])
+
+
+class _named:  # noqa: N801 - reads as a word at its call
+    """Problems inside this block say which entry of the Bundle they are about."""
+
+    def __init__(self, entry: Entry, many: bool):
+        self._where = f"Bundle.entry[{entry.place}]" if many else ""
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, _type: object, error: BaseException | None, _trace: object) -> None:
+        if self._where and isinstance(error, Problem):
+            raise error.within(self._where) from None
+
+
+def single(method: str, resource_type: str, **parts: Any) -> Entry:
+    """The entry of a plain REST interaction."""
+    return replace(Entry(method, resource_type), **parts)
