@@ -1,22 +1,23 @@
 """The inbox: raw messages stored before they are believed, and what became of each.
 
-Rules: a message is known by source, feed and control id (HL7 v2 MSH-10, https://www.hl7.org/implement/standards/
-MSH-10 is unique within the sending application and facility). `feed` is therefore, for ADT, MSH-3 and MSH-4
-as `application|facility`. The same key with the same bytes is the same message; with other bytes it is a conflict.
-Refuses: nothing. A message that was refused, or that conflicts, is kept as well, in state `refused` and under
-`control id#digest`, so that it never stands in the way of the message that corrects it.
+Rules: HL7 v2 chapter 2, MSH-10 Message Control ID is unique within sending application and facility
+(https://hl7-definition.caristix.com/v2/HL7v2.5.1/Fields/MSH.10). So a message is known by source, feed and
+control id; for ADT the feed is `MSH-3|MSH-4`, application and facility. The same key with the same bytes is
+the same message; with other bytes it is a conflict.
+Refuses: nothing. A message that was refused, or that conflicts, is kept too: in state `refused`, as
+`control id#digest`, so that it never stands in the way of the message that corrects it. Nothing is deleted
+here; one row is at most as large as the largest frame or file that its listener takes.
 
-Every function takes the caller's connection: what it does is part of the caller's transaction. Times are
-microseconds since 1970, UTC. `seq` grows with arrival within one process; two processes may commit out of turn.
+Every function works in the caller's transaction. Times are microseconds since 1970, UTC. `seq` grows with
+arrival; two processes on one PostgreSQL may commit out of turn.
 """
 
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any, Literal
 
-from sqlalchemy import Connection, Row, Select, bindparam, case, func, select, tuple_, update
+from sqlalchemy import Connection, Select, bindparam, case, func, select, tuple_, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from hub.problems import Problem
@@ -24,21 +25,24 @@ from hub.store.tables import inbox
 
 Receipt = Literal["new", "duplicate", "conflict"]
 Key = tuple[str, str, str]
+Values = dict[str, Any]
 
 RECEIVED, PROCESSED, REFUSED, DEAD = "received", "processed", "refused", "dead"
 STATES: Mapping[str, str] = {
-    RECEIVED: "stored, to be processed when due",
+    RECEIVED: "stored; processed when it is due",
     PROCESSED: "its resources are written",
-    "unreadable": "its bytes are not the format they claim to be",
-    "unmapped": "a code or facility has no row in its table: add one, replay",
-    "unmatched": "its person needs a decision of identity review",
+    "unreadable": "its bytes are not the format that they claim to be",
+    "unmapped": "a code or a facility has no row in its table: add the row, replay",
+    "unmatched": "whose message it is, identity review must say",
     REFUSED: "answered with a refusal, or in conflict with an earlier message",
     "waiting": "needs a message that has not come yet",
-    DEAD: "tried too often; a person must look",
+    DEAD: "tried too often: a person must look",
 }
-OF_SUBJECT = (RECEIVED, PROCESSED, "waiting")  # the states in which a message still speaks about its subject
+PARKED = frozenset(STATES) - {RECEIVED, PROCESSED}
+SPEAKING = (RECEIVED, PROCESSED, "waiting")  # in these a message has something to say about its subject
 MAX_ATTEMPTS = 8
-TOO_OFTEN = f"tried {MAX_ATTEMPTS} times"
+MICROS = 1_000_000
+KEYS_A_STATEMENT = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +61,7 @@ class Arrival:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """What can be shown of a message without its content. `subject` names a person: not for logs."""
+    """All but the content. `subject` names a person: not for logs."""
 
     seq: int
     source: str
@@ -75,33 +79,186 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Message(Entry):
-    """A message with its bytes, exactly as they came."""
+    """An entry and its bytes, exactly as they came."""
 
     raw: bytes = field(repr=False)
 
 
+_KEY = (inbox.c.source, inbox.c.feed, inbox.c.control_id)
 _ENTRY = tuple(inbox.c[name] for name in Entry.__dataclass_fields__)
-_MESSAGE = (*_ENTRY, inbox.c.raw)
-_KEY = tuple_(inbox.c.source, inbox.c.feed, inbox.c.control_id)
-_INSERT = {  # at most one row of a key, whoever comes first; the others look at what is there
-    dialect.dialect.name: dialect.insert(inbox).on_conflict_do_nothing(
-        index_elements=["source", "feed", "control_id"]
-    )
-    for dialect in (sqlite, postgresql)
+_MESSAGE: Select[Any] = select(*_ENTRY, inbox.c.raw)
+
+
+# One row a key, whoever comes first. The rows that come back are those that this statement stored.
+_STORE = {
+    "sqlite": sqlite.insert(inbox).on_conflict_do_nothing(index_elements=_KEY).returning(*_KEY),
+    "postgresql": postgresql.insert(inbox).on_conflict_do_nothing(index_elements=_KEY).returning(*_KEY),
 }
 
 
-# -- arriving
-
-
 def accept(connection: Connection, arrivals: Sequence[Arrival]) -> list[Receipt]:
-    """Store these messages; one receipt for each, in their order."""
+    """Store these messages; a receipt for each, in their order. They are safe once the transaction is."""
     rows = [_row(arrival) for arrival in arrivals]
-    first: dict[Key, dict[str, Any]] = {}
+    first: dict[Key, Values] = {}
     for row in rows:
         first.setdefault(_key(row), row)
-    stored = _insert(connection, list(first.values()))
-    known = {key: row["digest"] for key, row in first.items()}
-    if stored < len(first):  # some were here already: whose bytes are they?
-        known |= _digests(connection, list(first))
-    return []
+    fresh = _store(connection, list(first.values()))
+    held = {key: first[key]["digest"] for key in fresh} | _digests(connection, first.keys() - fresh)
+    receipts = [_receipt(row, row is first[_key(row)] and _key(row) in fresh, held) for row in rows]
+    _store(connection, [_aside(row) for row, receipt in zip(rows, receipts, strict=True) if receipt == "conflict"])
+    return receipts
+
+
+def _receipt(row: Values, fresh: bool, held: Mapping[Key, bytes]) -> Receipt:
+    if fresh:
+        return "new"
+    return "duplicate" if held[_key(row)] == row["digest"] else "conflict"
+
+
+def _row(arrival: Arrival) -> Values:
+    row = {
+        "source": arrival.source,
+        "feed": _fitting(arrival.feed, 128),
+        "control_id": _fitting(arrival.control_id, 256 - 33),  # 33: `#` and the digest that may follow
+        "digest": sha256(arrival.raw).digest(),
+        "received": arrival.received,
+        "raw": arrival.raw,
+        "state": arrival.state,
+        "reason": arrival.reason,
+        "location": arrival.location,
+    }
+    return row if arrival.state == RECEIVED else _beside(row)
+
+
+def _fitting(text: str, limit: int) -> str:
+    """The text, or its hash where no column could hold it: one message must not spoil the batch it came in."""
+    if len(text) <= limit and text.isprintable():
+        return text
+    return f"sha256:{sha256(text.encode('utf-8', 'surrogatepass')).hexdigest()}"
+
+
+def _beside(row: Values) -> Values:
+    return row | {"control_id": f"{row['control_id']}#{row['digest'].hex()[:32]}"}
+
+
+def _aside(row: Values) -> Values:
+    reason = "Control id used before by a message with other content"
+    return _beside(row) | {"state": REFUSED, "reason": reason, "location": "MSH-10"}
+
+
+def _key(row: Values) -> Key:
+    return row["source"], row["feed"], row["control_id"]
+
+
+def _store(connection: Connection, rows: list[Values]) -> set[Key]:
+    if not rows:
+        return set()
+    return {(s, f, c) for s, f, c in connection.execute(_STORE[connection.dialect.name], rows)}
+
+
+def _digests(connection: Connection, keys: Iterable[Key]) -> dict[Key, bytes]:
+    wanted, found = list(keys), {}
+    for start in range(0, len(wanted), KEYS_A_STATEMENT):
+        some = wanted[start : start + KEYS_A_STATEMENT]
+        for s, f, c, digest in connection.execute(select(*_KEY, inbox.c.digest).where(tuple_(*_KEY).in_(some))):
+            found[s, f, c] = bytes(digest)
+    return found
+
+
+# A worker that died with a message gave it no other end: the attempt counts from the moment of the claim.
+_DUE = (
+    _MESSAGE.where(inbox.c.state == RECEIVED, inbox.c.due <= bindparam("now"))
+    .order_by(inbox.c.seq)
+    .limit(bindparam("limit"))
+    .with_for_update(skip_locked=True)
+)
+_LEASE = (
+    update(inbox)
+    .where(inbox.c.seq == bindparam("b_seq"))
+    .values(due=bindparam("b_due"), attempts=inbox.c.attempts + 1)
+)
+
+
+def claim(connection: Connection, now: int, lease_seconds: int, limit: int) -> list[Message]:
+    """Take due messages, oldest first; they come back to others when the lease ends. Each take is an attempt."""
+    due = [Message(*row) for row in connection.execute(_DUE, {"now": now, "limit": limit})]
+    taken = [message for message in due if message.attempts < MAX_ATTEMPTS]
+    for message in due:
+        if message.attempts >= MAX_ATTEMPTS:
+            _end(connection, message.seq, state=DEAD, reason=f"tried {MAX_ATTEMPTS} times without an end")
+    if taken:
+        until = now + lease_seconds * MICROS
+        connection.execute(_LEASE, [{"b_seq": message.seq, "b_due": until} for message in taken])
+    return taken
+
+
+def _end(connection: Connection, seq: int, **values: Any) -> bool:
+    """Move a message out of `received`; False where it is not there (any more)."""
+    statement = update(inbox).where(inbox.c.seq == seq, inbox.c.state == RECEIVED).values(**values)
+    return connection.execute(statement).rowcount == 1
+
+
+def _must(ended: bool) -> None:
+    if not ended:
+        raise Problem("conflict", "The message is no longer in state received; another worker ended it")
+
+
+def processed(connection: Connection, seq: int, now: int) -> None:
+    """In the transaction that writes the resources. Raises `conflict` where another worker was first, so that
+    a worker whose lease ended while it slept undoes its writes."""
+    _must(_end(connection, seq, state=PROCESSED, reason=None, location=None, processed=now))
+
+
+def parked(connection: Connection, seq: int, state: str, reason: str, location: str | None, now: int) -> None:
+    """Put a message where a person can find it. Raises `conflict` where another worker ended it."""
+    if state not in PARKED:
+        raise ValueError(f"{state} is not a state to park in")
+    _must(_end(connection, seq, state=state, reason=reason, location=location, processed=now))
+
+
+def retry_later(connection: Connection, seq: int, due: int, reason: str) -> None:
+    """Try again from `due` on, or `dead` after MAX_ATTEMPTS. Nothing happens where another worker ended it."""
+    state = case((inbox.c.attempts >= MAX_ATTEMPTS, DEAD), else_=RECEIVED)
+    _end(connection, seq, state=state, due=due, reason=reason)
+
+
+def release(connection: Connection) -> None:
+    """Make every message due now: for the start of a hub that is the only one on its database."""
+    connection.execute(update(inbox).where(inbox.c.state == RECEIVED, inbox.c.due > 0).values(due=0))
+
+
+def replay(connection: Connection, seqs: Sequence[int] = (), state: str | None = None) -> int:
+    """Process these again: the messages named, or all in one state. Returns how many."""
+    which = inbox.c.state == state if state else inbox.c.seq.in_(seqs)
+    again = {"state": RECEIVED, "attempts": 0, "due": 0, "reason": None, "location": None, "processed": None}
+    return connection.execute(update(inbox).where(which, inbox.c.state != RECEIVED).values(again)).rowcount
+
+
+def listed(connection: Connection, state: str | None = None, limit: int = 100) -> list[Entry]:
+    """The newest messages, of one state or of all, without their content."""
+    statement = select(*_ENTRY).order_by(inbox.c.seq.desc()).limit(limit)
+    chosen = statement.where(inbox.c.state == state) if state else statement
+    return [Entry(*row) for row in connection.execute(chosen)]
+
+
+def counts(connection: Connection) -> dict[str, int]:
+    """How many messages there are in each state that has any."""
+    by_state = select(inbox.c.state, func.count()).group_by(inbox.c.state)
+    return {row[0]: row[1] for row in connection.execute(by_state)}
+
+
+def shown(connection: Connection, seq: int) -> Message | None:
+    """One message with its content."""
+    row = connection.execute(_MESSAGE.where(inbox.c.seq == seq)).one_or_none()
+    return Message(*row) if row else None
+
+
+def set_subject(connection: Connection, seq: int, subject: str) -> None:
+    """Note whom or what a message is about, so that all about one subject can be read in order."""
+    connection.execute(update(inbox).where(inbox.c.seq == seq).values(subject=subject))
+
+
+def of_subject(connection: Connection, subject: str) -> list[Message]:
+    """What was said about a subject, in order of arrival: received, processed and waiting messages."""
+    said = _MESSAGE.where(inbox.c.subject == subject, inbox.c.state.in_(SPEAKING)).order_by(inbox.c.seq)
+    return [Message(*row) for row in connection.execute(said)]

@@ -30,7 +30,7 @@ from hub.store.read import Stored
 from hub.store.rids import new_rid
 
 Resource = dict[str, Any]
-Validate = Callable[[Resource, str], Iterable[Issue]]
+Validate = Callable[[Resource, str, bool], Iterable[Issue]]  # resource, its type, conditional references
 Inside = Callable[[Connection], None]
 INTERACTION = {"POST": "create", "PUT": "update", "DELETE": "delete"}
 ORDER = {"DELETE": 0, "POST": 1, "PUT": 2}
@@ -93,17 +93,17 @@ class Transactions:
         transaction, last. `many`: errors name the entry of a Bundle. Raises Problem."""
         for entry in entries:
             with _named(entry, many):
-                self._check(entry, access)
+                self._check(entry, access, many)
         return self._database.writing(lambda connection: self._apply(connection, entries, access, inside, many))
 
-    def _check(self, entry: Entry, access: Access) -> None:
+    def _check(self, entry: Entry, access: Access, many: bool) -> None:
         access.require(INTERACTION[entry.method], entry.type)
         if entry.query or entry.if_none_exist:
             access.require("search-type", entry.type)
         if entry.resource is None:
             return
         _check_identity(entry)
-        if issues := list(self._validate(entry.resource, entry.type)):
+        if issues := list(self._validate(entry.resource, entry.type, many)):
             raise Problem.of(issues)
 
     def _apply(

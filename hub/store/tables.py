@@ -118,6 +118,8 @@ outbox = Table(
     Column("seq", Counter, primary_key=True, autoincrement=True),
     Column("kind", String(32), nullable=False),
     Column("key", String(256), nullable=False),
+    # rows of one kind with the same line are worked one at a time, in order; none: no order
+    Column("line", String(128)),
     Column("payload", LargeBinary, nullable=False),
     Column("state", String(16), nullable=False),
     Column("attempts", Integer, nullable=False, server_default="0"),
@@ -132,6 +134,14 @@ outbox = Table(
         sqlite_where=sql("state = 'waiting'"),
         postgresql_where=sql("state = 'waiting'"),
     ),
+    Index(
+        "outbox_line",
+        "kind",
+        "line",
+        "seq",
+        sqlite_where=sql("state = 'waiting'"),
+        postgresql_where=sql("state = 'waiting'"),
+    ),
 )
 
 subscription_counter = Table(
@@ -139,6 +149,8 @@ subscription_counter = Table(
     metadata,
     Column("subscription", String(64), primary_key=True),
     Column("events", BigInteger, nullable=False),
+    # the client that asked for the Subscription as it stands: its secret signs, its rights are asked
+    Column("owner", String(128), nullable=False),
 )
 
 client = Table(

@@ -102,6 +102,7 @@ def upgrade() -> None:
         sa.Column("seq", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
         sa.Column("kind", sa.String(length=32), nullable=False),
         sa.Column("key", sa.String(length=256), nullable=False),
+        sa.Column("line", sa.String(length=128), nullable=True),
         sa.Column("payload", sa.LargeBinary(), nullable=False),
         sa.Column("state", sa.String(length=16), nullable=False),
         sa.Column("attempts", sa.Integer(), server_default="0", nullable=False),
@@ -112,6 +113,13 @@ def upgrade() -> None:
         sa.UniqueConstraint("kind", "key", name="outbox_once"),
     )
     with op.batch_alter_table("outbox", schema=None) as batch_op:
+        batch_op.create_index(
+            "outbox_line",
+            ["kind", "line", "seq"],
+            unique=False,
+            sqlite_where=sa.text("state = 'waiting'"),
+            postgresql_where=sa.text("state = 'waiting'"),
+        )
         batch_op.create_index(
             "outbox_waiting",
             ["due", "seq"],
@@ -140,6 +148,7 @@ def upgrade() -> None:
         "subscription_counter",
         sa.Column("subscription", sa.String(length=64), nullable=False),
         sa.Column("events", sa.BigInteger(), nullable=False),
+        sa.Column("owner", sa.String(length=128), nullable=False),
         sa.PrimaryKeyConstraint("subscription"),
     )
     op.create_table(
@@ -170,11 +179,12 @@ def downgrade() -> None:
 
     op.drop_table("resource")
     with op.batch_alter_table("outbox", schema=None) as batch_op:
-        batch_op.drop_index(
-            "outbox_waiting",
-            sqlite_where=sa.text("state = 'waiting'"),
-            postgresql_where=sa.text("state = 'waiting'"),
-        )
+        for name in ("outbox_waiting", "outbox_line"):
+            batch_op.drop_index(
+                name,
+                sqlite_where=sa.text("state = 'waiting'"),
+                postgresql_where=sa.text("state = 'waiting'"),
+            )
 
     op.drop_table("outbox")
     op.drop_table("index_token")

@@ -1,0 +1,48 @@
+"""The command `hub send adt`: messages from files, through a real socket."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from adapters.adt.mllp_client import NoAcknowledgment, acknowledged, send
+from hub.settings import Settings
+
+FINE = ("AA", "CA")
+
+
+def send_commands(settings: Callable[[], Settings]) -> typer.Typer:
+    """hub send adt FILE…"""
+    app = typer.Typer(no_args_is_help=True, help="Send messages as a hospital would.")
+
+    @app.callback()
+    def only_adt() -> None:
+        """Keeps `adt` a subcommand: other kinds of files will follow."""
+
+    @app.command()
+    def adt(
+        files: Annotated[list[Path], typer.Argument(help="HL7 v2 files, a message each.", exists=True)],
+        host: Annotated[str | None, typer.Option(help="MLLP host; HUB_MLLP_HOST if not given.")] = None,
+        port: Annotated[int | None, typer.Option(help="MLLP port; HUB_MLLP_PORT if not given.")] = None,
+    ) -> None:
+        """Send each file over MLLP and print its acknowledgment. Exit code 1 unless all are accepted."""
+        address = (host or settings()["HUB_MLLP_HOST"], port or settings()["HUB_MLLP_PORT"])
+        refused = 0
+        for path in files:
+            try:
+                answer = send(*address, as_sent(path.read_bytes()))
+            except (NoAcknowledgment, OSError) as error:
+                typer.echo(f"{path}: not acknowledged ({type(error).__name__})", err=True)
+                refused += 1
+                continue
+            typer.echo(answer.decode("utf-8", "replace").replace("\r", "\n").rstrip())
+            refused += acknowledged(answer)[0] not in FINE
+        raise typer.Exit(1 if refused else 0)
+
+    return app
+
+
+def as_sent(content: bytes) -> bytes:
+    """A file's content with the segment ends that HL7 wants: editors make them LF or CR LF."""
+    return content.replace(b"\r\n", b"\r").replace(b"\n", b"\r")

@@ -1,0 +1,132 @@
+"""Commands on clients and tokens: `hub clients …`, `hub token`."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from auth import clients as register
+from auth.clients import ROLES, Client, ClientError
+from auth.development_token import TokenRefusedError, fetch_token
+from auth.discovery import token_url
+from auth.webhook_secret import secret_for
+from hub import clock
+from hub.settings import Settings
+from hub.store.engine import Database
+
+GetDatabase = Callable[[], Database]
+GetSettings = Callable[[], Settings]
+
+Id = Annotated[str, typer.Argument(help="The client's id.")]
+Jwks = Annotated[
+    str | None, typer.Option(help="The client's public keys: a JWKS file, or the https address of one.")
+]
+
+
+def client_commands(database: GetDatabase, settings: GetSettings) -> typer.Typer:
+    """hub clients add | list | disable | rotate | webhook-secret."""
+    app = typer.Typer(no_args_is_help=True, help="Systems that may ask for tokens.")
+
+    @app.command()
+    def add(
+        id: Id,
+        name: Annotated[str, typer.Option(help="Display name, such as 'Sunrise EHR'.")],
+        role: Annotated[str, typer.Option(help=f"One of {', '.join(ROLES)}.")],
+        scope: Annotated[str, typer.Option(help="SMART scopes it may have, such as 'system/*.cruds'.")],
+        jwks: Jwks = None,
+    ) -> None:
+        """Register a client.
+
+        hub clients add ehr-1 --name "Sunrise EHR" --role ecm-provider --scope "system/*.cruds" --jwks keys.json
+        """
+        by_value, by_url = _keys(jwks)
+        client = Client(id, name, role, scope, by_value, by_url)
+        added = _told(lambda: database().writing(lambda c: register.add(c, client, clock.now())))
+        typer.echo(f"Added {added.id} ({added.role}) with {added.scopes}.")
+
+    @app.command("list")
+    def list_() -> None:
+        """List the clients."""
+        with database().read() as connection:
+            found = register.listed(connection)
+        for client in found:
+            state = "active" if client.active else "disabled"
+            typer.echo(f"{client.id:<24} {client.role:<26} {state:<9} {client.scopes}  {client.name}")
+
+    @app.command()
+    def disable(id: Id) -> None:
+        """Take a client's access away; its tokens die within ten seconds."""
+        _told(lambda: database().writing(lambda c: register.disable(c, id)))
+        typer.echo(f"Disabled {id}.")
+
+    @app.command()
+    def rotate(
+        id: Id,
+        jwks: Jwks = None,
+        webhook: Annotated[bool, typer.Option(help="Also (or only) make a new webhook secret.")] = False,
+    ) -> None:
+        """Replace a client's keys, or its webhook secret."""
+        if jwks is None and not webhook:
+            raise typer.BadParameter("give --jwks, --webhook or both")
+        if jwks is not None:
+            by_value, by_url = _keys(jwks)
+            _told(lambda: database().writing(lambda c: register.rotate(c, id, by_value, by_url)))
+        if webhook:
+            _told(lambda: database().writing(lambda c: register.rotate_webhook_secret(c, id)))
+        typer.echo(f"Rotated {id}.")
+
+    @app.command("webhook-secret")
+    def webhook_secret(id: Id) -> None:
+        """Print the secret that signs this client's notices (Standard Webhooks, whsec_…)."""
+        with database().read() as connection:
+            client = register.find(connection, id)
+        if client is None:
+            typer.echo(f"There is no client {id}.", err=True)
+            raise typer.Exit(1)
+        typer.echo(secret_for(settings().secret_key(), client.id, client.webhook_generation))
+
+    return app
+
+
+def add_token(app: typer.Typer, settings: GetSettings) -> None:
+    @app.command()
+    def token(
+        client: Annotated[str, typer.Option(help="The client's id.")],
+        key: Annotated[Path, typer.Option(help="Its private key, a JWK file.", exists=True, dir_okay=False)],
+        scope: Annotated[str, typer.Option(help="Scopes to ask for, such as 'system/*.rs'.")],
+    ) -> None:
+        """Sign a client assertion and print an access token. For development: real clients sign their own."""
+        private: dict[str, Any] = _json(key)
+        try:
+            answer = fetch_token(token_url(settings().base_url), client, private, scope)
+        except TokenRefusedError as error:
+            typer.echo(str(error), err=True)
+            raise typer.Exit(1) from None
+        typer.echo(answer["access_token"])
+
+
+def _keys(jwks: str | None) -> tuple[dict[str, Any] | None, str | None]:
+    if jwks is not None and jwks.startswith(("https:", "http:")):
+        return None, jwks
+    return (None if jwks is None else _json(Path(jwks))), None
+
+
+def _json(path: Path) -> dict[str, Any]:
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        raise typer.BadParameter(f"{path} is not a JSON file") from None
+    if not isinstance(found, dict):
+        raise typer.BadParameter(f"{path} is not a JSON object")
+    return found
+
+
+def _told(work: Callable[[], Any]) -> Any:
+    """ClientError as a sentence and exit code 1, not as a trace."""
+    try:
+        return work()
+    except ClientError as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(1) from None

@@ -1,0 +1,64 @@
+"""SearchParameter -> rows: one for each base type and code, with the branch of the expression for that base.
+
+Rules: https://hl7.org/fhir/R4/searchparameter.html
+Leaves out: parameters without a base or with an example's URL (they are no part of the specification).
+"""
+
+import re
+from collections.abc import Iterator
+
+from conformance.definitions.package import Definition, Package
+
+COLUMNS = ("base", "code", "type", "expression", "targets", "url", "components")
+_PREFIX = "http://hl7.org/fhir/SearchParameter/"
+_EVERY = 100  # an official list is either all types or at most 20
+_EXAMPLES = ("example", "example-extension", "example-reference")
+
+
+def rows(package: Package) -> list[tuple[str, ...]]:
+    """The rows of the table under COLUMNS, sorted by base and code."""
+    found = [row for parameter in package.all("SearchParameter") for row in _rows(parameter)]
+    return sorted(found)
+
+
+def _rows(parameter: Definition) -> Iterator[tuple[str, ...]]:
+    url = parameter["url"]
+    if not url.startswith(_PREFIX) or url.removeprefix(_PREFIX) in _EXAMPLES:
+        return
+    for base in parameter.get("base", ()):
+        yield (
+            base,
+            parameter["code"],
+            parameter["type"],
+            " | ".join(_branches(parameter.get("expression", ""), base)),
+            _targets(parameter),
+            url,
+            "; ".join(_component(c) for c in parameter.get("component", ())),
+        )
+
+
+def _targets(parameter: Definition) -> str:
+    """The types a reference may point at; `Resource` where it is every type."""
+    targets = parameter.get("target", ())
+    return "Resource" if len(targets) > _EVERY else " ".join(sorted(targets))
+
+
+def _component(component: Definition) -> str:
+    return f"{component['definition'].removeprefix(_PREFIX)}={component['expression']}"
+
+
+def _branches(expression: str, base: str) -> list[str]:
+    """The parts of a union that start at `base`; a part that names no type starts at each base."""
+    parts = [part if re.match(r"\(*[A-Z]", part) else f"{base}.{part}" for part in _split(expression)]
+    return [part for part in parts if re.match(rf"\(*{base}\b", part)]
+
+
+def _split(expression: str) -> list[str]:
+    parts, depth = [""], 0
+    for character in expression:
+        depth += {"(": 1, ")": -1}.get(character, 0)
+        if character == "|" and depth == 0:
+            parts.append("")
+        else:
+            parts[-1] += character
+    return [part.strip() for part in parts if part.strip()]

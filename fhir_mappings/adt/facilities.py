@@ -1,0 +1,77 @@
+"""The hospitals that send: deployment configuration, one row each; none is shipped.
+
+Columns: facility (MSH-4.1), name, mrn_system, visit_system (URIs), time_zone (IANA), npi (may be empty).
+Refuses: an unknown facility (UnknownFacility); at load a missing column, a repeated facility, an unknown time
+zone, a system that is no absolute URI, an NPI with a wrong check digit (ValueError: a configuration fault).
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from urllib.parse import quote
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from fhir_mappings.adt.npi import is_npi
+from fhir_mappings.adt.problems import UnknownFacility
+
+_ABSOLUTE = re.compile(r"[a-z][a-z0-9+.-]*:\S+")
+
+
+@dataclass(frozen=True, slots=True)
+class Facility:
+    code: str
+    name: str
+    mrn_system: str
+    visit_system: str
+    time_zone: str
+    npi: str | None = None
+
+    @property
+    def zone(self) -> ZoneInfo:
+        return ZoneInfo(self.time_zone)
+
+    @property
+    def feed(self) -> str:
+        """The feed's URI: meta.source of what it writes, and the root of identifiers the hub makes for it."""
+        return f"urn:calaim-hub:adt:{quote(self.code, safe='')}"
+
+
+@dataclass(frozen=True, slots=True)
+class Facilities:
+    by_code: Mapping[str, Facility]
+
+    @classmethod
+    def load(cls, rows: Iterable[Mapping[str, str]]) -> "Facilities":
+        found: dict[str, Facility] = {}
+        for number, row in enumerate(rows, start=1):
+            facility = _facility(row, number)
+            if facility.code in found:
+                raise ValueError(f"facilities row {number}: the facility is there twice")
+            found[facility.code] = facility
+        return cls(found)
+
+    def of(self, code: str) -> Facility:
+        """The facility of an MSH-4.1. Raises UnknownFacility."""
+        if code not in self.by_code:
+            raise UnknownFacility(code)
+        return self.by_code[code]
+
+
+def _facility(row: Mapping[str, str], number: int) -> Facility:
+    try:
+        values = {key: row[key].strip() for key in ("facility", "name", "mrn_system", "visit_system", "time_zone")}
+        ZoneInfo(values["time_zone"])
+    except (KeyError, ValueError, ZoneInfoNotFoundError) as error:
+        raise ValueError(f"facilities row {number}: {error}") from None
+    npi = (row.get("npi") or "").strip() or None
+    _check(values, npi, number)
+    return Facility(values.pop("facility"), npi=npi, **values)
+
+
+def _check(values: Mapping[str, str], npi: str | None, number: int) -> None:
+    if not values["facility"] or not values["name"]:
+        raise ValueError(f"facilities row {number}: facility and name are needed")
+    if not all(_ABSOLUTE.fullmatch(values[key]) for key in ("mrn_system", "visit_system")):
+        raise ValueError(f"facilities row {number}: mrn_system and visit_system must be absolute URIs")
+    if npi is not None and not is_npi(npi):
+        raise ValueError(f"facilities row {number}: the NPI's check digit is wrong")

@@ -1,0 +1,41 @@
+"""MSH and EVN -> Provenance of everything one message made the hub write.
+
+Rules: v2-to-FHIR IG 1.0.0, segment maps MSH[Provenance-Source], EVN[Provenance]; US Core 6.1.0 Provenance
+The message itself is named by feed and control id (`entity.what.identifier`): the raw bytes are in the inbox.
+Refuses: nothing.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from fhir_mappings.adt.dates import fhir_date_time, fhir_instant
+from fhir_mappings.adt.events import EVENTS
+from fhir_mappings.adt.pv1_encounter import organization
+from fhir_mappings.adt.records import AdtMessage
+from fhir_mappings.adt.rows import Context, Element
+
+EVENT_SYSTEM = "http://terminology.hl7.org/CodeSystem/v2-0003"
+AGENT_TYPE = "http://terminology.hl7.org/CodeSystem/provenance-participant-type"
+
+
+def provenance(targets: Sequence[str], message: AdtMessage, recorded: datetime, context: Context) -> Element:
+    """`targets` are references; `recorded` is when the hub received the message."""
+    return {
+        "resourceType": "Provenance",
+        "target": [{"reference": target} for target in targets],
+        "occurredDateTime": fhir_date_time(message.occurred_at or message.event_at, context.zone),
+        "recorded": fhir_instant(recorded),
+        "activity": {"coding": [_activity(message.event)]},
+        "agent": [
+            {"type": {"coding": [{"system": AGENT_TYPE, "code": "author"}]}, "who": organization(context)},
+        ],
+        "entity": [{"role": "source", "what": {"identifier": _source(message, context)}}],
+    }
+
+
+def _activity(event: str) -> Element:
+    return {"system": EVENT_SYSTEM, "code": event, "display": EVENTS[event].display}
+
+
+def _source(message: AdtMessage, context: Context) -> Element:
+    return {"system": context.facility.feed, "value": message.control_id}

@@ -1,0 +1,74 @@
+"""Commands on the hub's own things: the database's schema and the inbox."""
+
+import sys
+from collections.abc import Callable
+from typing import Annotated
+
+import typer
+
+from hub import inbox
+from hub.clock import instant
+from hub.store.engine import Database
+from hub.store.migrate import migrate as bring_up_to_date
+
+GetDatabase = Callable[[], Database]
+COLUMNS = "{:>8}  {:<11} {:<27} {:<28} {:<20} {:<8} {}"
+
+
+def add_migrate(app: typer.Typer, database: GetDatabase) -> None:
+    @app.command()
+    def migrate() -> None:
+        """Create the database, or bring it to this release's schema. Running it again changes nothing."""
+        bring_up_to_date(database())
+        typer.echo(f"The database is up to date ({database().url.get_backend_name()}).")
+
+
+def inbox_commands(database: GetDatabase) -> typer.Typer:
+    """hub inbox list | show | replay."""
+    app = typer.Typer(no_args_is_help=True, help="Messages that came in, and what became of each.")
+
+    @app.command("list")
+    def list_(
+        state: Annotated[str | None, typer.Option(help=f"Only this state: {', '.join(inbox.STATES)}.")] = None,
+        limit: Annotated[int, typer.Option(help="At most so many, the newest first.")] = 50,
+    ) -> None:
+        """List messages: number, state, arrival, feed, control id, place and reason. No content."""
+        if state is not None and state not in inbox.STATES:
+            raise typer.BadParameter(f"one of {', '.join(inbox.STATES)}", param_hint="--state")
+        typer.echo(COLUMNS.format("number", "state", "received", "feed", "control id", "where", "why"))
+        with database().read() as connection:
+            found = inbox.listed(connection, state, limit)
+        for entry in found:
+            where, why = entry.location or "", entry.reason or ""
+            typer.echo(
+                COLUMNS.format(
+                    entry.seq, entry.state, instant(entry.received), entry.feed, entry.control_id, where, why
+                )
+            )
+
+    @app.command()
+    def show(number: Annotated[int, typer.Argument(help="The message's number, from `hub inbox list`.")]) -> None:
+        """Show one message as it came. This prints personal data: mind who looks on."""
+        with database().read() as connection:
+            message = inbox.shown(connection, number)
+        if message is None:
+            typer.echo(f"There is no message {number}.", err=True)
+            raise typer.Exit(1)
+        reason = f" · {message.reason} ({message.location})" if message.reason else ""
+        typer.echo(f"{message.seq} · {message.state}{reason} · {message.feed} · {message.control_id}", err=True)
+        sys.stdout.buffer.write(message.raw.replace(b"\r", b"\n"))
+
+    @app.command()
+    def replay(
+        numbers: Annotated[list[int] | None, typer.Argument(help="Numbers of messages.")] = None,
+        state: Annotated[str | None, typer.Option(help="All in this state, such as unmapped.")] = None,
+    ) -> None:
+        """Process messages again: after a row was added to a code table, or a fault was mended."""
+        if not numbers and state is None:
+            raise typer.BadParameter("name messages, or a --state")
+        if state is not None and state not in inbox.STATES:
+            raise typer.BadParameter(f"one of {', '.join(inbox.STATES)}", param_hint="--state")
+        count = database().writing(lambda connection: inbox.replay(connection, numbers or (), state))
+        typer.echo(f"{count} message{'' if count == 1 else 's'} will be processed again.")
+
+    return app

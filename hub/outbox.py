@@ -1,0 +1,216 @@
+"""The outbox: work that must happen because of a write, stored in the write's own transaction.
+
+Rules: the outbox is at least once. A row stays `waiting` until its handler has ended; a worker that dies between
+doing the work and saying so leaves a row that is claimed again, with the same key and payload.
+A claim is a lease: `due` moves into the future and `attempts` grows. The count is also the fence: a worker whose
+lease ended while it slept cannot settle what another has claimed since.
+Rows of one kind with the same `line` are worked one at a time in the order of `seq`; a dead row holds up nobody.
+Ceiling: a claim walks over the waiting rows that stand behind the first of their line; 100,000 of them cost it
+some tenths of a second.
+
+Every function works in its caller's transaction. Times are microseconds since 1970, UTC.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, delete, exists, func, insert, or_, select, update
+
+from hub.fhir import json
+from hub.store.tables import outbox
+
+WAITING, DONE, DEAD = "waiting", "done", "dead"
+FIRST_WAIT, LONGEST_WAIT, GIVE_UP = timedelta(seconds=1), timedelta(hours=1), timedelta(hours=72)
+SECOND = 1_000_000
+REASON_LENGTH = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """A claimed row. `attempts` counts this claim too."""
+
+    seq: int
+    kind: str
+    key: str
+    payload: dict[str, Any]
+    attempts: int
+    created: int
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """The work is done, or (with a reason) there is no more need for it."""
+
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Later:
+    """Try again when `due`."""
+
+    due: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Dead:
+    """Given up: a person must look, and may replay it."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A row without its payload, for lists. `reason` names no person."""
+
+    seq: int
+    kind: str
+    key: str
+    state: str
+    attempts: int
+    due: int
+    created: int
+    reason: str | None
+
+
+Settled = Done | Later | Dead
+Handler = Callable[[Work], Settled]
+
+
+def row(kind: str, key: str, payload: Mapping[str, Any], now: int, line: str | None = None) -> dict[str, Any]:
+    """A row of work for the table; work with the same kind and key is the same work."""
+    return {
+        "kind": kind,
+        "key": key,
+        "line": line,
+        "payload": json.write(dict(payload)),
+        "state": WAITING,
+        "due": now,
+        "created": now,
+    }
+
+
+def add(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Store rows of work that another piece of work asks for."""
+    if rows:
+        connection.execute(insert(outbox), [dict(one) for one in rows])
+
+
+def claim(
+    connection: Connection, kinds: Sequence[str], now: int, lease_seconds: float, limit: int
+) -> list[Work]:
+    """Take due work of these kinds: the first of each line, and what stands in no line. It comes back to others
+    when the lease ends."""
+    earlier = outbox.alias()
+    waits_behind = exists().where(
+        earlier.c.kind == outbox.c.kind,
+        earlier.c.line == outbox.c.line,
+        earlier.c.state == WAITING,
+        earlier.c.seq < outbox.c.seq,
+    )
+    due = (
+        select(outbox)
+        .where(outbox.c.state == WAITING, outbox.c.due <= now, outbox.c.kind.in_(kinds))
+        .where(or_(outbox.c.line.is_(None), ~waits_behind))
+        .order_by(outbox.c.due, outbox.c.seq)
+        .limit(limit)
+        .with_for_update(skip_locked=True, of=outbox)
+    )
+    taken = [_work(found) for found in connection.execute(due)]
+    leased = {"due": now + round(lease_seconds * SECOND), "attempts": outbox.c.attempts + 1}
+    if taken:
+        connection.execute(update(outbox).where(outbox.c.seq.in_([one.seq for one in taken])).values(leased))
+    return taken
+
+
+def _work(found: Any) -> Work:
+    payload = json.stored(found.payload)
+    return Work(found.seq, found.kind, found.key, payload, found.attempts + 1, found.created)
+
+
+def done(connection: Connection, work: Work, reason: str = "") -> bool:
+    """The work is done. False, and nothing changes, where the lease was lost or the row is settled already."""
+    return _end(connection, work, state=DONE, reason=reason or None)
+
+
+def later(connection: Connection, work: Work, due: int, reason: str) -> bool:
+    """The work waits until `due`. False as in `done`."""
+    return _end(connection, work, due=due, reason=reason)
+
+
+def dead(connection: Connection, work: Work, reason: str) -> bool:
+    """The work is given up. False as in `done`."""
+    return _end(connection, work, state=DEAD, reason=reason)
+
+
+def settle(connection: Connection, work: Work, settled: Settled) -> bool:
+    """What a handler said becomes of its row. False as in `done`."""
+    match settled:
+        case Done(reason):
+            return done(connection, work, reason)
+        case Later(due, reason):
+            return later(connection, work, due, reason)
+        case Dead(reason):
+            return dead(connection, work, reason)
+
+
+def _end(connection: Connection, work: Work, **values: Any) -> bool:
+    if values.get("reason"):
+        values["reason"] = values["reason"][:REASON_LENGTH]
+    mine = (outbox.c.seq == work.seq, outbox.c.state == WAITING, outbox.c.attempts == work.attempts)
+    return connection.execute(update(outbox).where(*mine).values(values)).rowcount == 1
+
+
+def release(connection: Connection) -> None:
+    """Make all waiting work due now: for the start of a hub that is the only one on its database."""
+    connection.execute(update(outbox).where(outbox.c.state == WAITING, outbox.c.due > 0).values(due=0))
+
+
+def listed(connection: Connection, state: str = DEAD, limit: int = 100) -> list[Entry]:
+    """The newest rows in a state, without their payload."""
+    columns = [outbox.c[name] for name in Entry.__slots__]
+    rows = connection.execute(
+        select(*columns).where(outbox.c.state == state).order_by(outbox.c.seq.desc()).limit(limit)
+    )
+    return [Entry(*found) for found in rows]
+
+
+def counts(connection: Connection) -> dict[tuple[str, str], int]:
+    """How many rows there are of each kind in each state that has any."""
+    rows = connection.execute(
+        select(outbox.c.kind, outbox.c.state, func.count()).group_by(outbox.c.kind, outbox.c.state)
+    )
+    return {(kind, state): number for kind, state, number in rows}
+
+
+def replay(connection: Connection, seqs: Sequence[int] = (), now: int = 0) -> int:
+    """Dead rows wait again, all of them or those named, with their tries and time anew. Returns how many."""
+    which: list[ColumnElement[bool]] = [outbox.c.state == DEAD]
+    if seqs:
+        which.append(outbox.c.seq.in_(seqs))
+    again = {"state": WAITING, "attempts": 0, "due": now, "reason": None}
+    return connection.execute(update(outbox).where(*which).values(again)).rowcount
+
+
+def purge(connection: Connection, before: int) -> int:
+    """Forget what is done and was asked for before this moment. Returns how many rows went."""
+    old = delete(outbox).where(outbox.c.state == DONE, outbox.c.created < before)
+    return connection.execute(old).rowcount
+
+
+def retry_after(attempt: int) -> timedelta | None:
+    """Wait after failed try `attempt` (1 = the first). Doubles from 1 s, capped at 1 h; None: give up, because
+    the waits so far make 72 h."""
+    waits = [_wait(number) for number in range(1, min(attempt, 1000) + 1)]
+    return waits[-1] if sum(waits, timedelta()) <= GIVE_UP else None
+
+
+def _wait(attempt: int) -> timedelta:
+    return min(FIRST_WAIT * 2 ** min(attempt - 1, 20), LONGEST_WAIT)
+
+
+def spread(wait: timedelta, chance: float) -> timedelta:
+    """The wait made up to a quarter shorter or longer, by a chance in [0, 1): retries must not march in step."""
+    return wait * (0.75 + chance / 2)

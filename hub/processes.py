@@ -1,0 +1,108 @@
+"""The processes of a node: a web process (granian) in which the worker runs too, and around it the MLLP listener.
+
+`hub serve` is two processes: the first listens for hospitals and watches the second, which answers HTTP and works.
+An acknowledgment therefore never waits for Python to finish something else. `--web`, `--mllp`, `--worker` run one
+role alone; with PostgreSQL any number of each may run, with SQLite they take turns to write (hub.store.engine).
+Ctrl-C or SIGTERM stops all; a web process whose first process was killed stops by itself.
+"""
+
+import ctypes
+import logging
+import os
+import signal
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Protocol
+
+log = logging.getLogger("hub.processes")
+PR_SET_PDEATHSIG = 1
+STOP_SECONDS = 8
+
+
+class Role(Protocol):
+    """Something that runs in threads of its own."""
+
+    def start(self) -> Any: ...
+
+    def stop(self) -> Any: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Web:
+    """How to serve HTTP. `beside` makes a role that runs in each web process; both are importable functions."""
+
+    host: str
+    port: int
+    processes: int
+    threads: int
+    app: Callable[[], Any]
+    beside: Callable[[], Role] | None = None
+
+
+def run(web: Web | None, roles: list[Role], ready: Callable[[], None]) -> None:
+    """Run until SIGINT or SIGTERM. `ready` is called when everything listens."""
+    for role in roles:
+        role.start()
+    try:
+        if web is None:
+            _wait_for_signal(ready)
+        else:
+            _serve(web, ready)
+    finally:
+        for role in roles:
+            role.stop()
+
+
+def _wait_for_signal(ready: Callable[[], None]) -> None:
+    told = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: told.set())
+    ready()
+    told.wait()
+
+
+def _serve(web: Web, ready: Callable[[], None]) -> None:
+    from granian import Granian
+    from granian.constants import Interfaces
+
+    server = Granian(
+        target="wsgi:app",
+        address=web.host,
+        port=web.port,
+        interface=Interfaces.WSGI,
+        workers=web.processes,
+        blocking_threads=web.threads,
+        log_level="warning",  # type: ignore[arg-type]
+        respawn_failed_workers=True,
+        respawn_interval=0.5,
+        workers_kill_timeout=STOP_SECONDS,
+    )
+    server.on_startup(ready)
+    server.serve(spawn_target=partial(_web_process, web.beside), target_loader=web.app, wrap_loader=False)
+
+
+def _web_process(beside: Callable[[], Role] | None, *args: Any, **options: Any) -> None:
+    """Runs in the web process, around granian's own worker."""
+    from granian.server.mp import MPServer
+
+    die_with_parent()
+    role = beside() if beside else None
+    if role:
+        role.start()
+    try:
+        MPServer._spawn_wsgi_worker(*args, **options)
+    finally:
+        if role:
+            role.stop()
+
+
+def die_with_parent() -> None:
+    """Ask Linux to stop this process when its parent is gone; elsewhere nothing happens."""
+    parent = os.getppid()
+    libc = ctypes.CDLL(None, use_errno=True)
+    if hasattr(libc, "prctl"):
+        libc.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+    if os.getppid() != parent:
+        os.kill(os.getpid(), signal.SIGTERM)

@@ -1,0 +1,183 @@
+"""The worker: claims messages from the inbox and work from the outbox, until told to stop.
+
+A claim is a lease: what a killed worker held is claimed again when the lease ends. A handler's own commit settles
+a message; what it raises decides where the message waits. Nothing is dropped here.
+"""
+
+import logging
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from hub import clock, inbox, outbox
+from hub.inbox import Message
+from hub.problems import Problem
+from hub.store.engine import Database
+
+log = logging.getLogger("hub.worker")
+LEASE = timedelta(seconds=60)
+IDLE_SECONDS = 0.2
+BROKEN_SECONDS = 1.0
+BATCH = 20
+TRANSIENT = ("busy", "no-space", "exception")
+
+
+class Park(Exception):
+    """Raised by a handler: the message waits in `state` for a person, because of `reason` at `where`."""
+
+    def __init__(self, state: str, reason: str, where: str = ""):
+        super().__init__(state, reason, where)
+        self.state, self.reason, self.where = state, reason, where
+
+
+MessageHandler = Callable[[Message], None]
+WorkHandler = Callable[[outbox.Work], outbox.Settled]
+
+
+@dataclass(frozen=True, slots=True)
+class Chore:
+    """Housekeeping that runs every `every`; `do` gets the current microseconds."""
+
+    every: timedelta
+    do: Callable[[int], object]
+
+
+@dataclass
+class Worker:
+    """`messages` by source, `work` by kind (quick, local), `deliveries` by kind (they wait for other machines)."""
+
+    database: Database
+    messages: Mapping[str, MessageHandler]
+    work: Mapping[str, WorkHandler]
+    deliveries: Mapping[str, WorkHandler]
+    chores: Sequence[Chore] = ()
+    now: clock.Clock = clock.now
+    delivery_threads: int = 4
+    _signals: dict[str, threading.Event] = field(default_factory=dict)
+    _stop: threading.Event = field(default_factory=threading.Event)
+    _threads: list[threading.Thread] = field(default_factory=list)
+
+    def start(self) -> None:
+        """Start the lanes: inbox, local work, deliveries, chores."""
+        for lane in (self._messages_lane, self._work_lane, self._deliveries_lane, self._chores_lane):
+            name = lane.__name__.strip("_")
+            self._signals[name] = threading.Event()
+            thread = threading.Thread(target=self._run, args=(lane, self._signals[name]), name=name, daemon=True)
+            thread.start()
+            self._threads.append(thread)
+
+    def wake(self) -> None:
+        """There may be something to do: look now, do not wait for the next look round."""
+        for signal in self._signals.values():
+            signal.set()
+
+    def stop(self, seconds: float = 8) -> None:
+        """Finish what is in hand, claim no more."""
+        self._stop.set()
+        self.wake()
+        for thread in self._threads:
+            thread.join(seconds)
+
+    def _run(self, lane: Callable[[], bool], signal: threading.Event) -> None:
+        while not self._stop.is_set():
+            try:
+                if lane():
+                    self.wake()  # what one lane did may be work for another
+                else:
+                    signal.wait(IDLE_SECONDS)
+                    signal.clear()
+            except Exception as error:
+                log.error("%s: %s; goes on", threading.current_thread().name, _named(error))
+                self._stop.wait(BROKEN_SECONDS)
+
+    def _messages_lane(self) -> bool:
+        claimed = self.database.writing(
+            lambda connection: inbox.claim(connection, self._micros(), LEASE.total_seconds(), BATCH)
+        )
+        for message in claimed:
+            self._message(message)
+        return bool(claimed)
+
+    def _message(self, message: Message) -> None:
+        try:
+            self.messages[message.source](message)
+        except Park as park:
+            self._parked(message, park.state, park.reason, park.where)
+        except Problem as problem:
+            if problem.kind in TRANSIENT:
+                self._again(message, problem.kind)
+            else:
+                self._parked(message, inbox.REFUSED, str(problem), problem.issues[0].where)
+        except Exception as error:  # a fault of ours: the message waits, then is put where a person sees it
+            log.error("message %s of %s: %s", message.seq, message.source, _named(error))
+            self._again(message, type(error).__name__)
+
+    def _parked(self, message: Message, state: str, reason: str, where: str) -> None:
+        log.warning("message %s of %s waits: %s (%s)", message.seq, message.source, state, where)
+        self.database.writing(
+            lambda connection: inbox.parked(connection, message.seq, state, reason, where[:64], self._micros())
+        )
+
+    def _again(self, message: Message, reason: str) -> None:
+        due = self._micros() + 1_000_000 * 2 ** min(message.attempts, 8)
+        self.database.writing(lambda connection: inbox.retry_later(connection, message.seq, due, reason))
+
+    def _work_lane(self) -> bool:
+        claimed = self._claim(self.work, BATCH)
+        for one in claimed:
+            self._do(self.work, one)
+        return bool(claimed)
+
+    def _deliveries_lane(self) -> bool:
+        """One in flight for each thread; a slow receiver holds one thread, not the others."""
+        with ThreadPoolExecutor(self.delivery_threads, "deliver") as pool:
+            running: set[Future[None]] = set()
+            while not self._stop.is_set():
+                running = {future for future in running if not future.done()}
+                free = self.delivery_threads - len(running)
+                claimed = self._claim(self.deliveries, free) if free else []
+                running |= {pool.submit(self._do, self.deliveries, one) for one in claimed}
+                if not claimed:
+                    self._stop.wait(0.05)
+        return False
+
+    def _chores_lane(self) -> bool:
+        last = {id(chore): 0 for chore in self.chores}
+        while not self._stop.wait(1):
+            for chore in self.chores:
+                if self._micros() - last[id(chore)] >= chore.every / clock.MICROSECOND:
+                    last[id(chore)] = self._micros()
+                    chore.do(last[id(chore)])
+        return False
+
+    def _claim(self, handlers: Mapping[str, WorkHandler], limit: int) -> list[outbox.Work]:
+        if not handlers:
+            return []
+        return self.database.writing(
+            lambda connection: outbox.claim(
+                connection, tuple(handlers), self._micros(), LEASE.total_seconds(), limit
+            )
+        )
+
+    def _do(self, handlers: Mapping[str, WorkHandler], one: outbox.Work) -> None:
+        try:
+            settled = handlers[one.kind](one)
+        except Exception as error:
+            log.error("%s %s: %s", one.kind, one.seq, _named(error))
+            settled = outbox.Later(self._micros() + 1_000_000 * 2 ** min(one.attempts, 10), type(error).__name__)
+        self.database.writing(lambda connection: outbox.settle(connection, one, settled))
+
+    def _micros(self) -> int:
+        return clock.micros(self.now())
+
+
+def _named(error: Exception) -> str:
+    """An error without its text, which may hold what a person must not see."""
+    if isinstance(error, Problem):
+        return error.kind
+    frame = error.__traceback__
+    while frame is not None and frame.tb_next is not None:
+        frame = frame.tb_next
+    return f"{type(error).__name__} at {frame.tb_frame.f_code.co_filename}:{frame.tb_lineno}" if frame else "?"

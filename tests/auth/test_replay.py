@@ -1,0 +1,77 @@
+"""A jti works once, also when all ask at the same instant (RFC 7523 section 3; Ory Hydra had this wrong)."""
+
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+from typing import Any
+
+from flask import Flask
+from sqlalchemy import select
+
+from auth.housekeeping import forget_expired
+from hub.store import tables
+from hub.store.engine import Database
+
+THREADS = 32
+
+
+def test_32_threads_with_one_assertion_get_exactly_one_token(app: Flask, forge: Any, registered: Database) -> None:
+    form = forge.form()
+    start = Barrier(THREADS)
+
+    def ask(_: int) -> int:
+        start.wait()
+        return app.test_client().post("/auth/token", data=form).status_code
+
+    with ThreadPoolExecutor(THREADS) as pool:
+        answers = sorted(pool.map(ask, range(THREADS)))
+    assert answers == [200] + [401] * (THREADS - 1)
+    with registered.read() as connection:
+        assert len(connection.execute(select(tables.token)).all()) == 1
+        assert len(connection.execute(select(tables.assertion)).all()) == 1
+
+
+def test_32_threads_with_their_own_assertions_get_a_token_each(
+    app: Flask, forge: Any, registered: Database
+) -> None:
+    forms = [forge.form() for _ in range(THREADS)]
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(lambda form: app.test_client().post("/auth/token", data=form), forms))
+    assert [answer.status_code for answer in answers] == [200] * THREADS
+    assert len({answer.get_json()["access_token"] for answer in answers}) == THREADS
+
+
+def test_a_request_without_a_token_does_not_use_up_its_assertion(app: Flask, forge: Any) -> None:
+    assertion = forge.assertion()
+    web = app.test_client()
+    assert web.post("/auth/token", data=forge.form(assertion, scope="system/Patient.d")).status_code == 400
+    assert web.post("/auth/token", data=forge.form(assertion)).status_code == 200
+
+
+def test_a_replay_is_refused_until_the_assertion_is_past_use_and_then_forgotten(
+    app: Flask, forge: Any, registered: Database, clock: Any
+) -> None:
+    form = forge.form(forge.assertion(exp=int(clock().timestamp()) + 300))
+    web = app.test_client()
+    assert web.post("/auth/token", data=form).status_code == 200
+    for seconds in (299, 62):
+        clock.move(seconds)
+        with registered.write() as connection:
+            gone = forget_expired(connection, clock())
+        assert web.post("/auth/token", data=form).status_code == 401
+    assert gone == 2
+
+
+def test_housekeeping_goes_in_batches_and_leaves_what_is_still_good(
+    app: Flask, forge: Any, registered: Database, clock: Any
+) -> None:
+    web = app.test_client()
+    for _ in range(5):
+        assert web.post("/auth/token", data=forge.form()).status_code == 200
+    clock.move(400)
+    fresh = web.post("/auth/token", data=forge.form())
+    with registered.write() as connection:
+        assert [forget_expired(connection, clock(), batch=3) for _ in range(3)] == [6, 4, 0]
+    with registered.read() as connection:
+        assert len(connection.execute(select(tables.token)).all()) == 1
+        assert len(connection.execute(select(tables.assertion)).all()) == 1
+    assert fresh.status_code == 200

@@ -1,0 +1,81 @@
+"""Fixtures of all wings: `database` runs a test on SQLite and on PostgreSQL, each empty and migrated.
+
+Where PostgreSQL's server is missing those tests are skipped and the last lines say so; with
+HUB_REQUIRE_POSTGRESQL=1 they fail instead.
+"""
+
+import itertools
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from hub.store.engine import Database
+from hub.store.migrate import migrate
+from tests.postgresql import Cluster, available
+
+TEMPLATE = "migrated"
+_numbers = itertools.count(1)
+
+
+@pytest.fixture(scope="session")
+def migrated_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A migrated SQLite file, to be copied."""
+    path = tmp_path_factory.mktemp("sqlite") / "migrated.db"
+    database = Database(f"sqlite:///{path}")
+    migrate(database)
+    database.close()
+    return path
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[Cluster]:
+    """A PostgreSQL server with a migrated database `migrated`, to be copied."""
+    reason = available()
+    if reason and os.environ.get("HUB_REQUIRE_POSTGRESQL") == "1":
+        pytest.fail(f"HUB_REQUIRE_POSTGRESQL=1, but {reason}")
+    if reason:
+        pytest.skip(f"PostgreSQL is not tested: {reason}")
+    with Cluster() as cluster:
+        database = Database(cluster.create_database(TEMPLATE))
+        migrate(database)
+        database.close()
+        yield cluster
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """The URL of an empty, migrated database."""
+    if request.param == "sqlite":
+        template = request.getfixturevalue("migrated_sqlite")
+        yield f"sqlite:///{shutil.copy(template, tmp_path / 'hub.db')}"
+        return
+    cluster = request.getfixturevalue("postgresql")
+    name = f"test_{next(_numbers)}"
+    yield cluster.create_database(name, TEMPLATE)
+    cluster.drop_database(name)
+
+
+@pytest.fixture
+def database(database_url: str) -> Iterator[Database]:
+    """An empty, migrated database; the test runs on SQLite and on PostgreSQL."""
+    opened = Database(database_url, pool_size=4)
+    yield opened
+    opened.close()
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say how many tests met PostgreSQL, and why the others did not."""
+    ran, skipped = (_with_postgresql(terminalreporter, outcomes) for outcomes in (("passed", "failed"), ("skipped",)))
+    if not ran and not skipped:
+        return
+    reasons = sorted({str(report.longrepr[2]) for report in skipped if isinstance(report.longrepr, tuple)})
+    text = f"PostgreSQL tests: RUN {len(ran)} / SKIPPED {len(skipped)}"
+    terminalreporter.write_line(f"{text}: {'; '.join(reasons)}" if reasons else text, red=bool(skipped))
+
+
+def _with_postgresql(reporter: pytest.TerminalReporter, outcomes: tuple[str, ...]) -> list[pytest.TestReport]:
+    reports = [report for outcome in outcomes for report in reporter.stats.get(outcome, [])]
+    return [report for report in reports if "postgresql" in getattr(report, "keywords", {})]

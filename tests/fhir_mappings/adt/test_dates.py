@@ -1,0 +1,67 @@
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from fhir_mappings.adt.dates import fhir_date, fhir_date_time, moment, read
+from fhir_mappings.adt.problems import Unreadable
+
+PACIFIC = ZoneInfo("America/Los_Angeles")
+
+
+@pytest.mark.parametrize(
+    ("sent", "written"),
+    [
+        ("2026", "2026"),
+        ("202611", "2026-11"),
+        ("20261122", "2026-11-22"),
+        ("2026112208", "2026-11-22"),  # FHIR has no hour without minutes
+        ("202611220815", "2026-11-22T08:15:00-08:00"),
+        ("20260722081530", "2026-07-22T08:15:30-07:00"),
+        ("20261122081530.25", "2026-11-22T08:15:30.25-08:00"),
+        ("20261122081530-0500", "2026-11-22T08:15:30-05:00"),
+        ("20261122081530+0000", "2026-11-22T08:15:30+00:00"),
+        ("202611220815+0545", "2026-11-22T08:15:00+05:45"),
+    ],
+)
+def test_a_time_keeps_its_precision_and_gets_the_facilitys_offset_only_when_it_has_none(
+    sent: str, written: str
+) -> None:
+    assert fhir_date_time(read(sent, "PV1-44"), PACIFIC) == written
+
+
+@pytest.mark.parametrize(
+    ("sent", "written", "utc_hour"),
+    [
+        ("20261101013000", "2026-11-01T01:30:00-07:00", 8),  # occurs twice: the first one
+        ("20260308023000", "2026-03-08T02:30:00-08:00", 10),  # does not exist: offset before the jump
+    ],
+)
+def test_an_hour_that_occurs_twice_or_never_has_one_defined_meaning(sent: str, written: str, utc_hour: int) -> None:
+    dtm = read(sent, "PV1-44")
+    assert fhir_date_time(dtm, PACIFIC) == written
+    assert moment(dtm, PACIFIC).hour == utc_hour
+
+
+@pytest.mark.parametrize("sent", ["19800215", "19800215000000", "19800215235959+1400", "198002150030-1200"])
+def test_a_birth_date_is_never_shifted(sent: str) -> None:
+    assert fhir_date(read(sent, "PID-7")) == "1980-02-15"
+
+
+def test_fractions_of_a_second_order_two_moments() -> None:
+    assert moment(read("20261122081530.1", "EVN-2"), PACIFIC) < moment(read("20261122081530.2", "EVN-2"), PACIFIC)
+    assert moment(read("20261122081530-0800", "EVN-2"), UTC) == datetime(2026, 11, 22, 16, 15, 30, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        *("19991345", "20260230", "00000000", "202611222400", "20261122081530-1500", "20261122081530-0860"),
+        *("1999-01-01", "199", "20261", "20261122081530Z", "UNKNOWN", "٢٠٢٦", "20261122\n", " "),
+    ],
+)
+def test_what_is_no_date_is_unreadable_at_its_place(sent: str) -> None:
+    with pytest.raises(Unreadable) as caught:
+        read(sent, "PID-7")
+    assert (caught.value.where, caught.value.code, caught.value.state) == ("PID-7", "102", "unreadable")
+    assert sent.strip() == "" or sent not in str(caught.value)

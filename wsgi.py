@@ -1,0 +1,297 @@
+"""The front door: settings become parts, parts become routes, roles and commands. The only file that knows everyone.
+
+`app` is the WSGI application (`gunicorn wsgi:app` serves it, too), `main` the command `hub`.
+"""
+
+import logging
+import os
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import cache, partial
+from typing import Annotated, Any
+
+from hub import clock, inbox, outbox
+from hub.settings import Settings, read_settings
+from hub.store.engine import Database
+from hub.transactions import Transactions
+
+VERSION = "0.1.0"
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What every process of the hub has: settings, database and the one writer."""
+
+    settings: Settings
+    database: Database
+    transactions: Transactions
+
+
+@cache
+def settings() -> Settings:
+    return read_settings(os.environ)
+
+
+@cache
+def database() -> Database:
+    return Database(settings().database_url)
+
+
+@cache
+def parts() -> Parts:
+    """The parts of this process, made at first use."""
+    from hub import transitional_care
+    from hub.notifications import topics
+
+    def effects(changes: Any) -> Any:
+        yield from topics.effects(changes)
+        yield from transitional_care.effects(changes)
+
+    base = settings().fhir_base
+    return Parts(settings(), database(), Transactions(database(), _validator(), effects, base))
+
+
+def _validator() -> Any:
+    from hub.notifications.subscriptions import issues as subscription_issues
+
+    from conformance.validation.structure import validate
+
+    allowed = settings()["HUB_WEBHOOK_HOSTS"]
+
+    def validator(resource: dict[str, Any], expected: str, conditional: bool) -> list[Any]:
+        found = validate(resource, expected, conditional_references=conditional)
+        if not found and expected == "Subscription":
+            found = list(subscription_issues(resource, allowed))
+        return found
+
+    return validator
+
+
+def make_app() -> Any:
+    """The WSGI application of this process."""
+    from auth.blueprint import blueprint
+    from auth.guard import Guard
+    from conformance.validation.structure import validate_bundle_shell
+    from hub.rest.app import create_app
+    from hub.rest.hub import Hub
+    from hub.search.query import Limits
+
+    mine = parts()
+    chosen = mine.settings
+    hub = Hub(
+        database=mine.database,
+        transactions=mine.transactions,
+        base=chosen.fhir_base,
+        secret=chosen.secret_key(),
+        limits=Limits(chosen["HUB_PAGE_SIZE"], chosen["HUB_MAX_PAGE_SIZE"], chosen.fhir_base),
+        cursor_seconds=chosen["HUB_CURSOR_SECONDS"],
+        most_entries=chosen["HUB_MAX_BUNDLE_ENTRIES"],
+        capabilities=_capabilities(chosen),
+        guard=Guard(mine.database).access_of,
+        shell=partial(validate_bundle_shell, conditional_references=True),
+    )
+    return create_app(hub, chosen["HUB_MAX_BODY_BYTES"], [blueprint(mine.database, chosen)])
+
+
+def _capabilities(chosen: Settings) -> Any:
+    from auth.discovery import token_url
+    from conformance.capability_statement import capability_statement
+
+    started = clock.instant(clock.micros(clock.now()))
+    return partial(capability_statement, chosen.fhir_base, token_url(chosen.base_url), VERSION, started)
+
+
+def make_worker() -> Any:
+    """The worker of this process: hospital messages, notices, follow-ups, housekeeping."""
+    from adapters.adt.local_tables import local_tables
+    from adapters.adt.process import SOURCE, Processor
+    from auth.housekeeping import forget_expired
+    from hub.notifications import deliver, fan_out
+    from hub.transitional_care import KIND, FollowUp
+    from hub.worker import Chore, Worker
+
+    mine = parts()
+    chosen = mine.settings
+    tables = local_tables(chosen.facilities_file, chosen.code_tables_dir)
+    notices = deliver.Deliveries(mine.database, mine.transactions, _secret_of, chosen)
+    return Worker(
+        mine.database,
+        {SOURCE: Processor(mine.database, mine.transactions, tables, chosen["HUB_CIN_SYSTEM"])},
+        {
+            "event": fan_out.FanOut(mine.database),
+            KIND: FollowUp(mine.database, mine.transactions, chosen["HUB_FOLLOW_UP_DAYS"]),
+        },
+        notices.handlers(),
+        [Chore(timedelta(minutes=1), lambda _: mine.database.writing(lambda c: forget_expired(c, clock.now())))],
+    )
+
+
+def _secret_of(client_id: str) -> str | None:
+    """The secret that signs a client's webhooks; None where there is no such client, or it is disabled."""
+    from auth.clients import find
+    from auth.webhook_secret import secret_for
+
+    with database().read() as connection:
+        client = find(connection, client_id)
+    if client is None or not client.active:
+        return None
+    return secret_for(settings().secret_key(), client.id, client.webhook_generation)
+
+
+def make_listener(on_accepted: Callable[[], None] = lambda: None) -> Any:
+    """The MLLP listener of this process."""
+    from adapters.adt.group_commit import into
+    from adapters.adt.mllp_server import MllpListener
+
+    chosen = settings()
+    return MllpListener(
+        chosen["HUB_MLLP_HOST"],
+        chosen["HUB_MLLP_PORT"],
+        accept=into(database()),
+        clock=clock.now,
+        max_bytes=chosen["HUB_MLLP_MAX_BYTES"],
+        idle_seconds=chosen["HUB_MLLP_IDLE_SECONDS"],
+        production=chosen["HUB_ADT_PRODUCTION"],
+        on_accepted=on_accepted,
+    )
+
+
+def release_leases() -> None:
+    """What a killed process of this node held is free again. Only where no other process can hold any: SQLite."""
+    if database().is_sqlite:
+        database().writing(lambda connection: (inbox.release(connection), outbox.release(connection)))
+
+
+def serve(web: bool, mllp: bool, worker: bool) -> None:
+    """Run the chosen roles until told to stop."""
+    from hub.processes import Web, run
+
+    chosen = settings()
+    chosen.secret_key()
+    if worker:
+        release_leases()
+    roles = []
+    if worker and not web:
+        roles.append(make_worker())
+    if mllp:
+        roles.append(make_listener(roles[0].wake if roles else lambda: None))
+    site = Web(
+        chosen["HUB_HTTP_HOST"],
+        chosen["HUB_HTTP_PORT"],
+        chosen["HUB_WEB_PROCESSES"],
+        chosen["HUB_WEB_THREADS"],
+        make_app,
+        make_worker if worker else None,
+    )
+    run(site if web else None, roles, lambda: _ready(web, mllp, worker))
+
+
+def _ready(web: bool, mllp: bool, worker: bool) -> None:
+    chosen = settings()
+    if web:
+        _say(f"FHIR   {chosen.fhir_base}   (open: {chosen.fhir_base}/metadata)")
+        _say(f"OAuth  {chosen.base_url}/auth/token")
+    if mllp:
+        _say(f"MLLP   {chosen['HUB_MLLP_HOST']}:{chosen['HUB_MLLP_PORT']}")
+    if worker:
+        _say("Worker running")
+    _say("Ctrl-C stops.")
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
+
+
+def __getattr__(name: str) -> Any:
+    """`wsgi.app`, made when a WSGI server asks for it and not when the command line starts."""
+    if name == "app":
+        return make_app()
+    raise AttributeError(name)
+
+
+def command_line() -> Any:
+    """The command `hub` with all its subcommands."""
+    import typer
+
+    from adapters.adt.commands import send_commands
+    from auth.commands import add_token, client_commands
+    from hub.commands import add_migrate, inbox_commands
+
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    app = typer.Typer(
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        help="CalAIM FHIR Hub. Settings come from the environment: see docs/settings.md.",
+    )
+
+    @app.command("serve")
+    def serve_(
+        web: Annotated[bool, typer.Option("--web", help="The FHIR and OAuth server.")] = False,
+        mllp: Annotated[bool, typer.Option("--mllp", help="The listener for hospitals.")] = False,
+        worker: Annotated[bool, typer.Option("--worker", help="Processing and notices.")] = False,
+    ) -> None:
+        """Run the hub: all of it, or only the roles named. Ctrl-C stops it and loses nothing."""
+        if not (web or mllp or worker):
+            web = mllp = worker = True
+        serve(web, mllp, worker)
+
+    add_migrate(app, database)
+
+    @app.command()
+    def demo(
+        members: Annotated[int, typer.Option(help="How many members the county has.")] = 200,
+    ) -> None:
+        """Load the synthetic demo county and make a demo client. A second run changes nothing."""
+        from hub.store.migrate import migrate
+
+        migrate(database())
+        load_demo(members)
+
+    app.add_typer(client_commands(database, settings), name="clients")
+    add_token(app, settings)
+    app.add_typer(send_commands(settings), name="send")
+    app.add_typer(inbox_commands(database), name="inbox")
+
+    @app.command()
+    def version() -> None:
+        """Print the version."""
+        typer.echo(VERSION)
+
+    return app
+
+
+def load_demo(members: int) -> None:
+    """The demo county, its hospitals, a client with keys of its own, and what to try next."""
+    from adapters.adt.demo import admission_files
+    from auth.demo import demo_client
+    from hub.demo.county import bundles
+    from hub.demo.load import load
+    from hub.demo.progress import progress
+
+    chosen, folder = settings(), settings().data_dir / "demo"
+    folder.mkdir(parents=True, exist_ok=True)
+    with progress("Example County", members + 2) as step:
+        county = bundles(members, cin_system=chosen["HUB_CIN_SYSTEM"])
+        loaded = load(database(), parts().transactions, county, step)
+    admission_files(folder, chosen.facilities_file)
+    key = demo_client(database(), folder)
+    _say(f"Demo county: {loaded} of {members + 2} Bundles were new.")
+    token = f".venv/bin/hub token --client demo-ehr --key {key} --scope 'system/*.rs'"
+    _say("\nTry, in another terminal:")
+    _say(f"  TOKEN=$({token})")
+    _say(f'  curl -H "Authorization: Bearer $TOKEN" {chosen.fhir_base}/CarePlan/demo-careplan-0001')
+    _say(f"  .venv/bin/hub send adt {folder / 'admission.hl7'}\n")
+
+
+def main() -> None:
+    """The command `hub`."""
+    from hub.settings import SettingsError
+
+    try:
+        command_line()()
+    except SettingsError as error:
+        sys.exit(str(error))
