@@ -1,4 +1,4 @@
-"""The front door: settings become parts, parts become routes, roles and commands. The only file that knows everyone.
+"""The front door: settings become parts, parts become routes, roles and commands. It alone knows everyone.
 
 `app` is the WSGI application (`gunicorn wsgi:app` serves it, too), `main` the command `hub`.
 """
@@ -6,27 +6,31 @@
 import logging
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cache, partial
 from typing import Annotated, Any
 
 from hub import clock, inbox, outbox
+from hub.access import Access
+from hub.problems import Issue
 from hub.settings import Settings, read_settings
 from hub.store.engine import Database
-from hub.transactions import Transactions
+from hub.transactions import Change, Transactions
 
 VERSION = "0.1.0"
+KEPT = timedelta(days=7) // clock.MICROSECOND  # work that is done, so that a delivery can be looked up
 
 
 @dataclass(frozen=True)
 class Parts:
-    """What every process of the hub has: settings, database and the one writer."""
+    """What every process of the hub has. `transactions` writes for clients, `own` for the hub itself."""
 
     settings: Settings
     database: Database
     transactions: Transactions
+    own: Transactions
 
 
 @cache
@@ -42,31 +46,38 @@ def database() -> Database:
 @cache
 def parts() -> Parts:
     """The parts of this process, made at first use."""
-    from hub import transitional_care
-    from hub.notifications import topics
-
-    def effects(changes: Any) -> Any:
-        yield from topics.effects(changes)
-        yield from transitional_care.effects(changes)
-
     base = settings().fhir_base
-    return Parts(settings(), database(), Transactions(database(), _validator(), effects, base))
+    return Parts(
+        settings(),
+        database(),
+        Transactions(database(), _for_clients, _effects, base),
+        Transactions(database(), _for_the_hub, _effects, base),
+    )
 
 
-def _validator() -> Any:
-    from hub.notifications.subscriptions import issues as subscription_issues
+def _effects(changes: Sequence[Change]) -> Iterator[Mapping[str, Any]]:
+    """What a commit causes: events for subscribers, handshakes, follow-ups."""
+    from hub import transitional_care
+    from hub.notifications import events
 
+    yield from events.effects(changes)
+    yield from transitional_care.effects(changes)
+
+
+def _for_the_hub(resource: dict[str, Any], expected: str, conditional: bool) -> list[Issue]:
     from conformance.validation.structure import validate
 
-    allowed = settings()["HUB_WEBHOOK_HOSTS"]
+    return validate(resource, expected, conditional_references=conditional)
 
-    def validator(resource: dict[str, Any], expected: str, conditional: bool) -> list[Any]:
-        found = validate(resource, expected, conditional_references=conditional)
-        if not found and expected == "Subscription":
-            found = list(subscription_issues(resource, allowed))
-        return found
 
-    return validator
+def _for_clients(resource: dict[str, Any], expected: str, conditional: bool) -> list[Issue]:
+    """A client may not say all that the hub says of itself, such as that a Subscription is active."""
+    from hub.notifications.subscriptions import issues
+
+    found = _for_the_hub(resource, expected, conditional)
+    if not found and expected == "Subscription":
+        found = list(issues(resource, settings()["HUB_WEBHOOK_HOSTS"], settings().fhir_base))
+    return found
 
 
 def make_app() -> Any:
@@ -108,24 +119,54 @@ def make_worker() -> Any:
     from adapters.adt.local_tables import local_tables
     from adapters.adt.process import SOURCE, Processor
     from auth.housekeeping import forget_expired
-    from hub.notifications import deliver, fan_out
+    from hub.notifications.events import EVENT
+    from hub.notifications.fan_out import FanOut
     from hub.transitional_care import KIND, FollowUp
     from hub.worker import Chore, Worker
 
     mine = parts()
     chosen = mine.settings
     tables = local_tables(chosen.facilities_file, chosen.code_tables_dir)
-    notices = deliver.Deliveries(mine.database, mine.transactions, _secret_of, chosen)
     return Worker(
         mine.database,
-        {SOURCE: Processor(mine.database, mine.transactions, tables, chosen["HUB_CIN_SYSTEM"])},
-        {
-            "event": fan_out.FanOut(mine.database),
-            KIND: FollowUp(mine.database, mine.transactions, chosen["HUB_FOLLOW_UP_DAYS"]),
+        messages={SOURCE: Processor(mine.database, mine.own, tables, chosen["HUB_CIN_SYSTEM"])},
+        work={
+            EVENT: FanOut(mine.database, chosen.fhir_base),
+            KIND: FollowUp(mine.database, mine.own, chosen["HUB_FOLLOW_UP_DAYS"]),
         },
-        notices.handlers(),
-        [Chore(timedelta(minutes=1), lambda _: mine.database.writing(lambda c: forget_expired(c, clock.now())))],
+        deliveries=_deliveries(mine).handlers(),
+        chores=[
+            Chore(timedelta(minutes=1), lambda _: mine.database.writing(lambda c: forget_expired(c, clock.now()))),
+            Chore(timedelta(hours=1), lambda now: mine.database.writing(lambda c: outbox.purge(c, now - KEPT))),
+        ],
     )
+
+
+def _deliveries(mine: Parts) -> Any:
+    from hub.notifications.connections import Route
+    from hub.notifications.deliver import Deliveries
+
+    return Deliveries(
+        mine.database,
+        mine.own,
+        _secret_of,
+        _may_see,
+        mine.settings.fhir_base,
+        mine.settings["HUB_WEBHOOK_TIMEOUT_SECONDS"],
+        Route(mine.settings["HUB_WEBHOOK_HOSTS"]),
+    )
+
+
+def _may_see(client_id: str, event: Any) -> bool:
+    """Asked before each notice leaves: is the client active, and may it read what the notice is about?"""
+    from auth.clients import find
+    from auth.scopes import grants, parse
+
+    with database().read() as connection:
+        client = find(connection, client_id)
+    if client is None or not client.active:
+        return False
+    return Access(client.id, grants(parse(client.scopes)), client.role).may("read", event.type)
 
 
 def _secret_of(client_id: str) -> str | None:
@@ -161,7 +202,9 @@ def make_listener(on_accepted: Callable[[], None] = lambda: None) -> Any:
 def release_leases() -> None:
     """What a killed process of this node held is free again. Only where no other process can hold any: SQLite."""
     if database().is_sqlite:
-        database().writing(lambda connection: (inbox.release(connection), outbox.release(connection)))
+        with database().write() as connection:
+            inbox.release(connection)
+            outbox.release(connection)
 
 
 def serve(web: bool, mllp: bool, worker: bool) -> None:
@@ -276,7 +319,7 @@ def load_demo(members: int) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     with progress("Example County", members + 2) as step:
         county = bundles(members, cin_system=chosen["HUB_CIN_SYSTEM"])
-        loaded = load(database(), parts().transactions, county, step)
+        loaded = load(database(), parts().own, county, step)
     admission_files(folder, chosen.facilities_file)
     key = demo_client(database(), folder)
     _say(f"Demo county: {loaded} of {members + 2} Bundles were new.")

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any, Literal
 
-from sqlalchemy import Connection, Select, bindparam, case, func, select, tuple_, update
+from sqlalchemy import Connection, Select, String, and_, bindparam, case, column, func, select, update, values
 from sqlalchemy.dialects import postgresql, sqlite
 
 from hub.problems import Problem
@@ -94,6 +94,7 @@ _STORE = {
     "sqlite": sqlite.insert(inbox).on_conflict_do_nothing(index_elements=_KEY).returning(*_KEY),
     "postgresql": postgresql.insert(inbox).on_conflict_do_nothing(index_elements=_KEY).returning(*_KEY),
 }
+_WANTED = values(*(column(key.name, String) for key in _KEY))
 
 
 def accept(connection: Connection, arrivals: Sequence[Arrival]) -> list[Receipt]:
@@ -157,17 +158,22 @@ def _store(connection: Connection, rows: list[Values]) -> set[Key]:
 
 
 def _digests(connection: Connection, keys: Iterable[Key]) -> dict[Key, bytes]:
+    """By a join, not by IN: without statistics PostgreSQL answers the latter with a scan of the whole feed."""
     wanted, found = list(keys), {}
     for start in range(0, len(wanted), KEYS_A_STATEMENT):
-        some = wanted[start : start + KEYS_A_STATEMENT]
-        for s, f, c, digest in connection.execute(select(*_KEY, inbox.c.digest).where(tuple_(*_KEY).in_(some))):
-            found[s, f, c] = bytes(digest)
+        some = _WANTED.data(wanted[start : start + KEYS_A_STATEMENT]).cte("wanted")
+        is_wanted = and_(*(key == some.c[key.name] for key in _KEY))
+        for source, feed, control_id, digest in connection.execute(
+            select(*_KEY, inbox.c.digest).join_from(inbox, some, is_wanted)
+        ):
+            found[source, feed, control_id] = bytes(digest)
     return found
 
 
 # A worker that died with a message gave it no other end: the attempt counts from the moment of the claim.
 _DUE = (
-    _MESSAGE.where(inbox.c.state == RECEIVED, inbox.c.due <= bindparam("now"))
+    # `+ 0`: by due time, PostgreSQL would read and sort the whole backlog; by state and seq it stops at the limit
+    _MESSAGE.where(inbox.c.state == RECEIVED, inbox.c.due + 0 <= bindparam("now"))
     .order_by(inbox.c.seq)
     .limit(bindparam("limit"))
     .with_for_update(skip_locked=True)

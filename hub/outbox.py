@@ -98,9 +98,7 @@ def add(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
         connection.execute(insert(outbox), [dict(one) for one in rows])
 
 
-def claim(
-    connection: Connection, kinds: Sequence[str], now: int, lease_seconds: float, limit: int
-) -> list[Work]:
+def claim(connection: Connection, kinds: Sequence[str], now: int, lease_seconds: float, limit: int) -> list[Work]:
     """Take due work of these kinds: the first of each line, and what stands in no line. It comes back to others
     when the lease ends."""
     earlier = outbox.alias()
@@ -185,10 +183,10 @@ def counts(connection: Connection) -> dict[tuple[str, str], int]:
     return {(kind, state): number for kind, state, number in rows}
 
 
-def replay(connection: Connection, seqs: Sequence[int] = (), now: int = 0) -> int:
-    """Dead rows wait again, all of them or those named, with their tries and time anew. Returns how many."""
+def replay(connection: Connection, now: int, seqs: Sequence[int] | None = None) -> int:
+    """Dead rows wait again, all of them (None) or those named, with their tries anew. Returns how many."""
     which: list[ColumnElement[bool]] = [outbox.c.state == DEAD]
-    if seqs:
+    if seqs is not None:
         which.append(outbox.c.seq.in_(seqs))
     again = {"state": WAITING, "attempts": 0, "due": now, "reason": None}
     return connection.execute(update(outbox).where(*which).values(again)).rowcount
@@ -202,13 +200,14 @@ def purge(connection: Connection, before: int) -> int:
 
 def retry_after(attempt: int) -> timedelta | None:
     """Wait after failed try `attempt` (1 = the first). Doubles from 1 s, capped at 1 h; None: give up, because
-    the waits so far make 72 h."""
-    waits = [_wait(number) for number in range(1, min(attempt, 1000) + 1)]
+    the waits would make more than 72 h."""
+    waits = [_wait(number) for number in range(1, attempt + 1)]
     return waits[-1] if sum(waits, timedelta()) <= GIVE_UP else None
 
 
 def _wait(attempt: int) -> timedelta:
-    return min(FIRST_WAIT * 2 ** min(attempt - 1, 20), LONGEST_WAIT)
+    doubled: timedelta = FIRST_WAIT * 2 ** min(attempt - 1, 20)
+    return min(doubled, LONGEST_WAIT)
 
 
 def spread(wait: timedelta, chance: float) -> timedelta:

@@ -94,7 +94,7 @@ class Worker:
 
     def _messages_lane(self) -> bool:
         claimed = self.database.writing(
-            lambda connection: inbox.claim(connection, self._micros(), LEASE.total_seconds(), BATCH)
+            lambda connection: inbox.claim(connection, self._micros(), LEASE.seconds, BATCH)
         )
         for message in claimed:
             self._message(message)
@@ -156,9 +156,7 @@ class Worker:
         if not handlers:
             return []
         return self.database.writing(
-            lambda connection: outbox.claim(
-                connection, tuple(handlers), self._micros(), LEASE.total_seconds(), limit
-            )
+            lambda connection: outbox.claim(connection, tuple(handlers), self._micros(), LEASE.seconds, limit)
         )
 
     def _do(self, handlers: Mapping[str, WorkHandler], one: outbox.Work) -> None:

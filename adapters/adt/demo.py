@@ -25,7 +25,7 @@ def facilities_csv() -> str:
     rows = csv.writer(text, lineterminator="\n")
     rows.writerow(COLUMNS)
     for place in HOSPITALS:
-        code = place.facility or ""
+        code = place.facility
         visits = f"{OWN}sid/visit/{code.lower()}"
         rows.writerow((code, place.name, mrn_system(code), visits, "America/Los_Angeles", ""))
     return text.getvalue()
@@ -35,7 +35,7 @@ def admission_files(folder: Path, facilities_file: Path) -> None:
     """The first demo member with a record number at the general hospital comes in, and leaves three days later.
     Files that are there already stay: somebody may have changed them."""
     scenario = Scenario()
-    chosen = next(m for n in count(1) if (m := member(scenario, n)).mrn_hospital == "EXGEN")
+    chosen = next(m for n in count(1) if (m := member(scenario, n)).mrn_hospital == HOSPITALS[0])
     born = scenario.day(chosen.born).replace("-", "")
     admitted = datetime.combine(scenario.anchor, time(8, 30))
     wanted = {facilities_file: facilities_csv()}
@@ -58,7 +58,7 @@ def messages(member: Member, born: str, admitted: datetime) -> dict[str, str]:
 def _message(
     event: str, member: Member, born: str, at: datetime, admitted: datetime, discharged: datetime | None
 ) -> str:
-    facility = member.mrn_hospital or HOSPITALS[0].facility
+    facility = HOSPITALS[0].facility
     sex = {"female": "F", "male": "M"}.get(member.gender, "U")
     left = f"01||||||||{_stamp(admitted)}|{_stamp(discharged)}" if discharged else f"||||||||{_stamp(admitted)}"
     numbers = f"{mrn(member)}^^^{facility}^MR~{member.cin}^^^MEDI-CAL^MA"

@@ -105,14 +105,12 @@ def _sent(line: str, marks: str) -> dict[int, str]:
 
 def _taken_apart(fields: list[str], marks: str) -> Iterator[Any]:
     """Each field as the library gives it. A field without separators needs no library: most have none."""
-    _, component, repetition, _, subcomponent = tuple(marks)
-    compound = [text for text in fields if component in text or repetition in text or subcomponent in text]
-    start = f"MSH{marks}{marks[0]}"
-    parsed = hl7.parse(f"{start}\rZZZ{marks[0]}{marks[0].join(compound)}") if compound else ((), ("",))
-    rest = iter(parsed[1][1:])
+    separators = frozenset((marks[1], marks[2], marks[4]))
+    compound = [text for text in fields if not separators.isdisjoint(text)]
+    lines = (f"MSH{marks}{marks[0]}", marks[0].join(["ZZZ", *compound]))
+    rest = iter(hl7.parse("\r".join(lines))[1][1:])
     for text in fields:
-        whole = component not in text and repetition not in text and subcomponent not in text
-        yield (text,) if whole else next(rest)
+        yield (text,) if separators.isdisjoint(text) else next(rest)
 
 
 def _plain(field: Any, marks: str, codec: str, where: str) -> Field:

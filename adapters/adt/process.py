@@ -1,4 +1,4 @@
-"""One hospital message from the inbox: parse, find the member, map the whole visit, commit; or say what it waits for.
+"""One hospital message from the inbox: parse, find the member, map the whole visit, commit; or wait in a state.
 
 An Encounter is made from all messages of its visit, in the order of their events (fhir_mappings.adt.visit), so the
 order of arrival does not matter. The message becomes `processed` in the same transaction as its resources.
@@ -9,6 +9,7 @@ whose person has another name and birth date, wait for a person (`unmatched`).
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection
@@ -36,6 +37,7 @@ from hub.worker import Park
 
 SOURCE = "adt"
 TRIES = 5
+LATEST_EVENTS = 20  # of a member: the newest event is hardly ever further back
 CHANGED_MEANWHILE = ("precondition", "conflict", "multiple-matches")
 SPEAKABLE = re.compile(r"[A-Za-z0-9_.\-]{1,20}")
 
@@ -115,7 +117,7 @@ class Processor:
             owned = patient.get("meta", {}).get("source") == facility.feed
             if not owned and _another_person(patient, keys):
                 raise Unmatched("The member with this number has another name and birth date", "PID-5")
-            return KnownMember(identity, owned, patient)
+            return KnownMember(identity, owned, patient, _as_of(connection, access, identity, facility))
         return KnownMember()
 
 
@@ -130,6 +132,22 @@ def _patients(connection: Connection, access: Access, system: str, value: str) -
     query = parse_query("Patient", [("identifier", f"{system}|{escaped}")], Limits())
     rows = read.page(connection, access, query, (), 3)
     return [json.stored(row.body) for row in rows if row.body]
+
+
+def _as_of(connection: Connection, access: Access, identity: str, facility: Facility) -> datetime | None:
+    """When the newest event happened that this feed told of the member, by the Provenance of its messages."""
+    wanted = [("target", f"Patient/{identity}"), ("_sort", "-_lastUpdated")]
+    rows = read.page(connection, access, parse_query("Provenance", wanted, Limits()), (), LATEST_EVENTS)
+    found = (json.stored(row.body) for row in rows if row.body)
+    told = [p["occurredDateTime"] for p in found if _feed(p) == facility.feed and "T" in p["occurredDateTime"]]
+    return max(map(datetime.fromisoformat, told), default=None)
+
+
+def _feed(provenance: Mapping[str, Any]) -> str:
+    """The feed whose message a Provenance names; empty where it names something else."""
+    for entity in provenance.get("entity", ()):
+        return str(entity["what"].get("identifier", {}).get("system", ""))
+    return ""
 
 
 def _another_person(patient: Mapping[str, Any], keys: MemberKeys) -> bool:

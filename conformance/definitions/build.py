@@ -51,7 +51,9 @@ def table(header: Iterable[str], rows: Iterable[Iterable[str]]) -> bytes:
 
 
 def _types(builder: SchemaBuilder) -> list[tuple[str, str]]:
-    bases = {d["type"]: d["baseDefinition"].rpartition("/")[2] for d in builder.definitions if "baseDefinition" in d}
+    bases = {
+        d["type"]: d["baseDefinition"].rpartition("/")[2] for d in builder.definitions if "baseDefinition" in d
+    }
     return [(name, bases[name]) for name in builder.types]
 
 

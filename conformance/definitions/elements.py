@@ -7,7 +7,6 @@ Resources inside resources (contained, Bundle entries) are open here: each is va
 """
 
 from collections.abc import Iterator
-from typing import Any
 
 from conformance.definitions.bindings import Bindings, Codes
 from conformance.definitions.package import Definition, Package
@@ -17,7 +16,9 @@ _FHIR_TYPE = "http://hl7.org/fhir/StructureDefinition/structuredefinition-fhir-t
 _SYSTEM_STRING = "http://hl7.org/fhirpath/System.String"
 OR_NULL = ".orNull"
 _TAIL = rf"(?:/{ID}(?:/_history/{ID})?|\?{VISIBLE}+)"
-_ENDS = r"(?:/[A-Za-z0-9.\-]+(?:/_history/[A-Za-z0-9.\-]+)?|\?.+)$"  # _TAIL without its lengths: far smaller compiled
+_ENDS = (
+    r"(?:/[A-Za-z0-9.\-]+(?:/_history/[A-Za-z0-9.\-]+)?|\?.+)$"  # _TAIL without its lengths: far smaller compiled
+)
 
 
 def ref(name: str) -> Schema:
@@ -30,9 +31,7 @@ class SchemaBuilder:
     def __init__(self, package: Package):
         self.bindings = Bindings(package)
         self.definitions = [d for d in package.all("StructureDefinition") if _is_base_type(d)]
-        self.types = sorted(
-            d["type"] for d in self.definitions if d["kind"] == "resource" and not d["abstract"]
-        )
+        self.types = sorted(d["type"] for d in self.definitions if d["kind"] == "resource" and not d["abstract"])
         self.defs: dict[str, Schema] = {**PRIMITIVES, **SPECIAL}
 
     def build(self) -> dict[str, Schema]:

@@ -77,6 +77,8 @@ def _range(error: Any) -> Finding:
 def _code(error: Any) -> Finding:
     if _is_target(error):
         return "reference-target", "Reference.type names a type that this element does not allow"
+    if not isinstance(error.instance, str):
+        return _shape(error) or ("value", "A code is needed")
     return _shape(error) or ("code-invalid", "The code is not in the required value set")
 
 

@@ -11,16 +11,18 @@ from xml.parsers import expat
 
 XHTML = "http://www.w3.org/1999/xhtml"
 
-_ELEMENTS = frozenset(
-    "a abbr acronym b big blockquote br caption cite code col colgroup dd dfn div dl dt em h1 h2 h3 h4 h5 h6 hr i img "
-    "li ol p pre q samp small span strong sub sup table tbody td tfoot th thead tr tt ul var".split()
+_ELEMENT_NAMES = (
+    "a abbr acronym b big blockquote br caption cite code col colgroup dd dfn div dl dt em h1 h2 h3 h4 h5 h6 hr i "
+    "img li ol p pre q samp small span strong sub sup table tbody td tfoot th thead tr tt ul var"
 )
-_ATTRIBUTES = frozenset(
-    "abbr accesskey align alt axis bgcolor border cellhalign cellpadding cellspacing cellvalign char charoff charset "
-    "cite class colspan compact coords dir frame headers height href hreflang hspace id lang longdesc name nowrap rel "
-    "rev rowspan rules scope shape span src start style summary tabindex title type valign value vspace width "
-    "xml:lang xml:space".split()
+_ATTRIBUTE_NAMES = (
+    "abbr accesskey align alt axis bgcolor border cellhalign cellpadding cellspacing cellvalign char charoff "
+    "charset cite class colspan compact coords dir frame headers height href hreflang hspace id lang longdesc name "
+    "nowrap rel rev rowspan rules scope shape span src start style summary tabindex title type valign value vspace "
+    "width xml:lang xml:space"
 )
+_ELEMENTS = frozenset(_ELEMENT_NAMES.split())
+_ATTRIBUTES = frozenset(_ATTRIBUTE_NAMES.split())
 _LINKS = frozenset(("href", "cite", "longdesc", "src"))
 _LINK_SCHEMES = frozenset(("http", "https", "ftp", "mailto", "tel", "urn"))
 _IMAGE = re.compile(r"data:image/(?:png|jpeg|gif|webp|bmp);base64,")

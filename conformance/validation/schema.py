@@ -17,12 +17,14 @@ import jsonschema_rs
 
 Resource = dict[str, Any]
 
-TOGETHER = (
+MANY_NODES = 5000
+_COMMON = (
     "AllergyIntolerance AuditEvent Bundle CarePlan CareTeam Communication Condition Consent Coverage "
     "DocumentReference Encounter Endpoint Goal Group Location Medication MedicationRequest Observation "
     "OperationOutcome Organization Parameters Patient Practitioner PractitionerRole Procedure Provenance "
     "Questionnaire QuestionnaireResponse RelatedPerson ServiceRequest Subscription Task"
-).split()
+)
+TOGETHER = tuple(_COMMON.split())
 
 _REFERENCED = re.compile(r'"#/\$defs/([^"]+)"')
 
@@ -41,8 +43,8 @@ class _IntegerLiteral:
 @cache
 def resource_types() -> frozenset[str]:
     """The names of the R4 resource types."""
-    with files("hub.fhir").joinpath("r4_types.csv").open(encoding="utf-8", newline="") as file:
-        return frozenset(row["type"] for row in csv.DictReader(file))
+    lines = files("hub.fhir").joinpath("r4_types.csv").read_text("utf-8").splitlines()
+    return frozenset(row["type"] for row in csv.DictReader(lines))
 
 
 def is_valid(name: str, resource: Resource) -> bool:
@@ -51,20 +53,39 @@ def is_valid(name: str, resource: Resource) -> bool:
 
 
 def errors(name: str, resource: Resource) -> Iterator[Any]:
-    """The jsonschema_rs errors; each instance_path starts with the name of the type."""
-    return iter(_validator(name).iter_errors({name: resource}))
+    """The jsonschema_rs errors; each instance_path starts with the name of the type.
+
+    All errors of a resource, but only the first of a very large one: the library makes all at once (20 µs each),
+    and a body of 10 MB could have 200,000.
+    """
+    validator = _validator(name)
+    if not _is_large(resource):
+        yield from validator.iter_errors({name: resource})
+        return
+    try:
+        validator.validate({name: resource})
+    except jsonschema_rs.ValidationError as error:
+        yield error
+
+
+def _is_large(resource: Resource) -> bool:
+    waiting: list[Any] = [resource]
+    seen = 0
+    while waiting and seen <= MANY_NODES:
+        node = waiting.pop()
+        children = list(node.values() if isinstance(node, dict) else node)
+        seen += len(children)
+        waiting += [child for child in children if isinstance(child, dict | list)]
+    return seen > MANY_NODES
 
 
 def _validator(name: str) -> Any:
-    return _together() if name in _TOGETHER else _alone(name)
-
-
-_TOGETHER = frozenset(TOGETHER)
+    return _together() if name in TOGETHER else _alone(name)
 
 
 @cache
 def _together() -> Any:
-    return _compile(tuple(TOGETHER))
+    return _compile(TOGETHER)
 
 
 @cache
@@ -74,7 +95,10 @@ def _alone(name: str) -> Any:
 
 def _compile(names: tuple[str, ...]) -> Any:
     return jsonschema_rs.validator_for(
-        document(names), keywords={"integerLiteral": _IntegerLiteral}, pattern_options=jsonschema_rs.RegexOptions()
+        document(names),
+        keywords={"integerLiteral": _IntegerLiteral},
+        pattern_options=jsonschema_rs.RegexOptions(),  # the linear engine, not the backtracking one
+        mask="it",  # no content in messages, and no time spent on writing it
     )
 
 

@@ -2,7 +2,7 @@
 
 Rules: https://hl7.org/fhir/R4/json.html, /datatypes.html, /references.html; the StructureDefinitions of R4 4.0.1
 First the JSON Schema of its type (Rust); only what holds it is walked for the rules that a schema cannot say.
-Refuses: everything as Issues, never with content in the text. Profiles and terminology beyond required codes: not here.
+Refuses by Issues, whose text never holds content. Not here: profiles, terminology beyond required codes.
 """
 
 from typing import Any

@@ -74,7 +74,8 @@ def visit_bundle(
     subject = {"reference": reference}
     entries.append(_encounter(visit, number, subject, context))
     entries += [] if overtaken else _about_person(visit, person, subject, context)
-    targets = [_target(entry) for entry in entries]
+    # the person is always a target: what a message said of somebody is found even where it changed nothing
+    targets = list(dict.fromkeys([reference, *(_target(entry) for entry in entries)]))
     entries.append(_provenance(targets, latest, recorded, context))
     return {"resourceType": "Bundle", "type": "transaction", "entry": entries}
 

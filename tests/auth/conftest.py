@@ -2,7 +2,9 @@
 
 import base64
 import json
-from dataclasses import dataclass, field
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache
 from typing import Any
@@ -12,6 +14,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from joserfc import jws
 from joserfc.jwk import ECKey, RSAKey
+from sqlalchemy import delete
 from werkzeug.test import TestResponse
 
 from auth import clients
@@ -21,6 +24,7 @@ from auth.development_token import new_key, public_jwks
 from auth.guard import Guard
 from hub.clock import now
 from hub.settings import Settings
+from hub.store import tables
 from hub.store.engine import Database
 
 BASE = "https://hub.example"
@@ -28,6 +32,32 @@ TOKEN_URL = f"{BASE}/auth/token"
 EHR = "ehr-riverbend"
 SCOPES = "system/Patient.rs system/Task.cru"
 SETTINGS = Settings({"HUB_BASE_URL": BASE, "HUB_TOKEN_SECONDS": 300})
+
+
+@pytest.fixture(scope="session", params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)])
+def auth_url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """One database for all tests of this wing: they are many, and write to three tables only."""
+    if request.param == "sqlite":
+        template = request.getfixturevalue("migrated_sqlite")
+        return f"sqlite:///{shutil.copy(template, tmp_path_factory.mktemp('auth') / 'hub.db')}"
+    found: str = request.getfixturevalue("postgresql").create_database("auth_tests", "migrated")
+    return found
+
+
+@pytest.fixture(scope="session")
+def opened(auth_url: str) -> Iterator[Database]:
+    found = Database(auth_url, pool_size=32)
+    yield found
+    found.close()
+
+
+@pytest.fixture
+def database(opened: Database) -> Database:
+    """No client, token or assertion in it; the test runs on SQLite and on PostgreSQL."""
+    with opened.write() as connection:
+        for table in (tables.client, tables.token, tables.assertion):
+            connection.execute(delete(table))
+    return opened
 
 
 class HandClock:
@@ -97,7 +127,6 @@ class Forge:
     key: dict[str, Any]
     foreign: dict[str, Any]
     used: int = 0
-    form_defaults: dict[str, str] = field(default_factory=dict)
 
     def claims(self, **changes: Any) -> dict[str, Any]:
         self.used += 1
@@ -135,11 +164,23 @@ def forge(clock: HandClock, rsa_key: dict[str, Any], foreign_key: dict[str, Any]
     return Forge(clock, rsa_key, foreign_key)
 
 
+def node(database: Database, clock: HandClock) -> Flask:
+    found = Flask("test")
+    found.register_blueprint(blueprint(database, SETTINGS, clock))
+    return found
+
+
 @pytest.fixture
 def app(registered: Database, clock: HandClock) -> Flask:
-    found = Flask("test")
-    found.register_blueprint(blueprint(registered, SETTINGS, clock))
-    return found
+    return node(registered, clock)
+
+
+@pytest.fixture
+def other_node(registered: Database, auth_url: str, clock: HandClock) -> Iterator[Flask]:
+    """Another process of the hub, as far as the database can tell."""
+    database = Database(auth_url, pool_size=32)
+    yield node(database, clock)
+    database.close()
 
 
 @pytest.fixture

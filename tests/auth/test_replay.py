@@ -14,13 +14,15 @@ from hub.store.engine import Database
 THREADS = 32
 
 
-def test_32_threads_with_one_assertion_get_exactly_one_token(app: Flask, forge: Any, registered: Database) -> None:
+def test_32_threads_on_two_nodes_with_one_assertion_get_exactly_one_token(
+    app: Flask, other_node: Flask, forge: Any, registered: Database
+) -> None:
     form = forge.form()
     start = Barrier(THREADS)
 
-    def ask(_: int) -> int:
+    def ask(number: int) -> int:
         start.wait()
-        return app.test_client().post("/auth/token", data=form).status_code
+        return (app, other_node)[number % 2].test_client().post("/auth/token", data=form).status_code
 
     with ThreadPoolExecutor(THREADS) as pool:
         answers = sorted(pool.map(ask, range(THREADS)))
@@ -30,9 +32,7 @@ def test_32_threads_with_one_assertion_get_exactly_one_token(app: Flask, forge: 
         assert len(connection.execute(select(tables.assertion)).all()) == 1
 
 
-def test_32_threads_with_their_own_assertions_get_a_token_each(
-    app: Flask, forge: Any, registered: Database
-) -> None:
+def test_threads_with_their_own_assertions_get_a_token_each(app: Flask, forge: Any) -> None:
     forms = [forge.form() for _ in range(THREADS)]
     with ThreadPoolExecutor(8) as pool:
         answers = list(pool.map(lambda form: app.test_client().post("/auth/token", data=form), forms))

@@ -16,6 +16,7 @@ from joserfc import jwe
 from joserfc.jwk import OctKey, RSAKey
 from sqlalchemy import func, select
 
+from auth import assertion as assertions
 from auth import clients
 from auth.blueprint import blueprint
 from auth.development_token import public_jwks
@@ -383,3 +384,27 @@ def test_a_fault_of_ours_is_a_json_500_without_its_content(
     monkeypatch.setattr(registered, "writing", broken)
     answer = web.post("/auth/token", data=forge.form())
     assert (answer.status_code, answer.get_json()) == (500, {"error": "server_error"})
+
+
+@pytest.mark.parametrize(
+    "claims",
+    [{}, {"iss": "nobody", "sub": "nobody"}, {"iss": "plan-asleep", "sub": "plan-asleep"}],
+    ids=["unknown kid", "unknown client", "disabled client"],
+)
+def test_a_signature_is_verified_also_where_there_is_no_key_so_that_the_answer_takes_as_long_t13(
+    web: FlaskClient, forge: Any, monkeypatch: pytest.MonkeyPatch, claims: dict[str, str]
+) -> None:
+    verified_with = []
+    verify = assertions.verified
+    monkeypatch.setattr(assertions, "verified", lambda jwt, key: verified_with.append(key) or verify(jwt, key))
+    assertion = forge.assertion(header={"kid": "unknown"}, **claims)
+    assert web.post("/auth/token", data=forge.form(assertion)).status_code == 401
+    assert len(verified_with) == 1
+
+
+@pytest.mark.parametrize("algorithm", ["RS384", "ES384"])
+def test_the_key_that_stands_in_for_a_missing_one_proves_nothing(
+    forge: Any, ec_key: dict[str, Any], algorithm: str
+) -> None:
+    signed = forge.assertion(key=ec_key if algorithm == "ES384" else None)
+    assert assertions.verified(signed, assertions._decoy(algorithm)) is False

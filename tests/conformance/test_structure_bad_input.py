@@ -82,7 +82,9 @@ ROWS: list[tuple[str, dict[str, Any], str, str]] = [
     ),
     (
         "a choice and the sibling of another",
-        patient(deceasedBoolean=True, _deceasedDateTime={"extension": [{"url": "http://a.invalid/x", "valueCode": "a"}]}),
+        patient(
+            deceasedBoolean=True, _deceasedDateTime={"extension": [{"url": "http://a.invalid/x", "valueCode": "a"}]}
+        ),
         "structure",
         "Patient",
     ),
@@ -177,7 +179,7 @@ ROWS: list[tuple[str, dict[str, Any], str, str]] = [
     ("required in a backbone", patient(link=[{"type": "refer"}]), "required", "Patient.link[0]"),
     ("code outside its value set", patient(gender="M"), "code-invalid", "Patient.gender"),
     ("code in a backbone", patient(contact=[{"gender": "M"}]), "code-invalid", "Patient.contact[0].gender"),
-    ("code as number", patient(gender=1), "structure", "Patient.gender"),
+    ("code as number", patient(gender=1), "value", "Patient.gender"),
     (
         "concept outside its value set",
         {"resourceType": "Condition", "subject": {"display": "x"}, "clinicalStatus": {"text": "active"}},
@@ -185,8 +187,12 @@ ROWS: list[tuple[str, dict[str, Any], str, str]] = [
         "Condition.clinicalStatus",
     ),
     # references
-    ("reference to a wrong type", patient(managingOrganization={"reference": "Patient/1"}), "reference-target",
-     "Patient.managingOrganization.reference"),
+    (
+        "reference to a wrong type",
+        patient(managingOrganization={"reference": "Patient/1"}),
+        "reference-target",
+        "Patient.managingOrganization.reference",
+    ),
     (
         "absolute reference to a wrong type",
         patient(managingOrganization={"reference": "https://a.invalid/fhir/Patient/1/_history/2"}),
@@ -200,8 +206,18 @@ ROWS: list[tuple[str, dict[str, Any], str, str]] = [
         "Patient.managingOrganization.type",
     ),
     ("reference without a type", observation(subject={"reference": "1"}), "value", "Observation.subject.reference"),
-    ("reference to no type", observation(focus=[{"reference": "Patiant/1"}]), "value", "Observation.focus[0].reference"),
-    ("reference with ..", observation(focus=[{"reference": "Patient/../1"}]), "value", "Observation.focus[0].reference"),
+    (
+        "reference to no type",
+        observation(focus=[{"reference": "Patiant/1"}]),
+        "value",
+        "Observation.focus[0].reference",
+    ),
+    (
+        "reference with ..",
+        observation(focus=[{"reference": "Patient/../1"}]),
+        "value",
+        "Observation.focus[0].reference",
+    ),
     (
         "conditional reference outside a transaction",
         observation(subject={"reference": "Patient?identifier=a|b"}),
@@ -247,7 +263,12 @@ ROWS: list[tuple[str, dict[str, Any], str, str]] = [
         "value",
         "Patient.contained[0].active",
     ),
-    ("contained of no type", contained({"id": "o"}, managingOrganization=TO_O), "structure", "Patient.contained[0]"),
+    (
+        "contained of no type",
+        contained({"id": "o"}, managingOrganization=TO_O),
+        "structure",
+        "Patient.contained[0]",
+    ),
     (
         "contained of an unknown type",
         contained({"resourceType": "Organisation", "id": "o"}, managingOrganization=TO_O),
@@ -332,7 +353,9 @@ def test_every_kind_used_has_a_status() -> None:
         ("string-too-long", 400, "too-long"),
     ],
 )
-def test_kinds_of_content_have_the_status_and_issue_code_of_the_catalogue(kind: str, status: int, code: str) -> None:
+def test_kinds_of_content_have_the_status_and_issue_code_of_the_catalogue(
+    kind: str, status: int, code: str
+) -> None:
     assert (KINDS[kind].status, KINDS[kind].code) == (status, code)
 
 
@@ -369,3 +392,8 @@ def test_at_most_twenty_issues_are_reported_and_always_the_same() -> None:
 def test_what_cannot_be_read_comes_before_what_breaks_a_rule() -> None:
     both = patient(gender="M", nickname="x", telecom=[{"rank": 0}])
     assert [KINDS[i.kind].status for i in validate(both)] == [400, 400, 422]
+
+
+def test_a_very_large_bad_resource_is_refused_for_its_first_fault_only() -> None:
+    many = patient(telecom=[{"rank": 0, "use": "x"} for _ in range(100_000)])
+    assert len(validate(many)) == 1

@@ -114,6 +114,12 @@ def test_control_ids_of_one_moment_count_as_numbers_do() -> None:
     assert encounter["location"][0]["location"]["display"] == "NEW"
 
 
+def test_two_messages_under_one_control_id_and_moment_still_have_one_order() -> None:
+    one_bed, other_bed = message("A08", "9", fields={"PV1-3": "B1"}), message("A08", "9", fields={"PV1-3": "B2"})
+    first, second = bundle([one_bed, other_bed]), bundle([other_bed, one_bed])
+    assert without_provenance(first) == without_provenance(second)
+
+
 def test_an_older_message_that_arrives_later_changes_nothing_newer() -> None:
     encounter = one(bundle([UPDATE, ADMIT]), "Encounter")
     assert encounter["location"][0]["location"]["display"] == "ICU 2-A"

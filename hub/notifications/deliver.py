@@ -1,0 +1,186 @@
+"""Handshakes and notices: outbox rows become signed POSTs, with retries.
+
+Rules: https://hl7.org/fhir/uv/subscriptions-backport/STU1.1/channels.html#rest-hook (handshake: 2xx makes the
+Subscription active, anything else an error) and Standard Webhooks (2xx is success, 410 stops, anything else is
+tried again; the id of a message stays).
+Each send asks anew: is the Subscription active, may its owner see this, do the filters still hold.
+Refuses: addresses that are not fit; nothing of a receiver's answer is kept but its status.
+"""
+
+import random
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import Connection
+
+from hub import clock, outbox
+from hub.fhir import json
+from hub.notifications import bundles, counters, filters
+from hub.notifications.connections import Refused, Route, Unreachable, post
+from hub.notifications.events import HANDSHAKE, NOTICE, Event
+from hub.notifications.fan_out import ACCESS, resource_at, understood
+from hub.notifications.signature import signed
+from hub.notifications.subscriptions import Resource, Subscription
+from hub.outbox import Dead, Done, Later, Settled, Work
+from hub.problems import Problem
+from hub.store import read
+from hub.store.engine import Database
+from hub.transactions import Transactions, single
+
+HANDSHAKE_TRIES = 3
+UNSETTLED_SECONDS = 30
+GONE = 410
+CHANGED = "The Subscription has changed since"
+SecretOf = Callable[[str], str | None]
+Allowed = Callable[[str, Event], bool]
+
+# what becomes of a notice whose Subscription is not active
+NOT_ACTIVE: Mapping[str, type[Done] | type[Dead]] = {"off": Done, "error": Dead}
+
+
+@dataclass(frozen=True, slots=True)
+class Deliveries:
+    """`transactions` is the hub's own writer (its validation knows no `issues` of clients); `secret_of` a client's
+    webhook secret, `allowed` whether a client may see an event now: where either raises, nothing is sent and the
+    worker tries later. `seconds` is the longest wait for a receiver."""
+
+    database: Database
+    transactions: Transactions
+    secret_of: SecretOf
+    allowed: Allowed
+    base: str
+    seconds: float
+    route: Route
+    now: clock.Clock = clock.now
+    chance: Callable[[], float] = field(default=random.random)
+
+    def handlers(self) -> dict[str, outbox.Handler]:
+        return {HANDSHAKE: self.handshake, NOTICE: self.notice}
+
+    def handshake(self, work: Work) -> Settled:
+        """Ask the endpoint whether it wants notices; the answer decides the Subscription's status."""
+        with self.database.read() as connection:
+            stored = read.current(connection, ACCESS, "Subscription", work.payload["subscription"])
+            asked = understood(stored.body, self.base) if stored else None
+            count = counters.count_of(connection, work.payload["subscription"])
+        if asked is None or asked.status != "requested" or asked.version != work.payload["version"]:
+            return Done(CHANGED)
+        owner, message = work.payload["owner"], bundles.identity(self.base, f"{work.kind}/{work.key}")
+        bundle = bundles.handshake(asked, count.events if count else 0, message, self.base, self._micros())
+        failure = self._sent(asked, owner, bundle)
+        if failure is None:
+            return Done("" if self._became(asked, "active", owner=owner) else CHANGED)
+        if work.attempts < HANDSHAKE_TRIES and not failure.final:
+            return self._again(work, failure.reason)
+        error = f"Handshake failed: {failure.reason}"
+        return Done(error if self._became(asked, "error", error) else CHANGED)
+
+    def notice(self, work: Work) -> Settled:
+        """Tell one event, unless there is no more reason or right to."""
+        event, number = Event.of(work.payload), work.payload["number"]
+        with self.database.read() as connection:
+            told = self._told(connection, work.payload["subscription"], event)
+        if not isinstance(told, _Told):
+            return told
+        if not self.allowed(told.owner, event):
+            return Done("The owner may not see this (any more)")
+        message = bundles.identity(self.base, f"{work.kind}/{work.key}")
+        bundle = bundles.notice(told.asked, event, number, told.focus, message, self.base, self._micros())
+        failure = self._sent(told.asked, told.owner, bundle)
+        if failure is None:
+            return Done()
+        if failure.status == GONE and self._became(told.asked, "off", failure.reason):
+            return Done(failure.reason)
+        return self._again(work, failure.reason)
+
+    def _told(self, connection: Connection, name: str, event: Event) -> "_Told | Settled":
+        """Whom to tell and what; or what becomes of the notice where nobody is to be told."""
+        now = self._micros()
+        stored = read.current(connection, ACCESS, "Subscription", name)
+        asked = understood(stored.body, self.base) if stored else None
+        if asked is None or asked.ended(now):
+            return Done("The Subscription is gone or has ended")
+        if asked.status in NOT_ACTIVE:
+            return NOT_ACTIVE[asked.status](f"The Subscription is in status {asked.status}")
+        if asked.status != "active":
+            return Later(now + UNSETTLED_SECONDS * outbox.SECOND, "The Subscription waits for its handshake")
+        count, focus = counters.count_of(connection, name), resource_at(connection, event)
+        if count is None or focus is None:
+            return Dead("The Subscription's owner or the event's version is not known")
+        panels = filters.panels_of(connection, focus, now, self.base)
+        if asked.topic != event.topic or not filters.holds(asked.filters, focus, panels, self.base):
+            return Done("The Subscription's filters do not hold (any more)")
+        return _Told(asked, count.owner, focus)
+
+    def _sent(self, asked: Subscription, owner: str, bundle: Resource) -> "_Failure | None":
+        """POST a Bundle; None where the receiver took it."""
+        secret = self.secret_of(owner)
+        if secret is None:
+            return _Failure("The owner has no webhook secret: no such client, or disabled")
+        body = json.write(bundle)
+        headers = dict(asked.headers)
+        headers |= {"Content-Type": asked.payload}
+        headers |= signed(secret, bundle["id"], self._micros() // outbox.SECOND, body)
+        seconds = min(self.seconds, asked.timeout or self.seconds)
+        try:
+            status = post(asked.endpoint, body, headers, seconds, self.route)
+        except Refused as refused:
+            return _Failure(str(refused), final=True)
+        except Unreachable as unreachable:
+            return _Failure(f"No answer: {unreachable}")
+        return None if 200 <= status < 300 else _Failure(f"The receiver answered {status}", status=status)
+
+    def _again(self, work: Work, reason: str) -> Settled:
+        wait = outbox.retry_after(work.attempts)
+        if wait is None:
+            return Dead(f"Given up after {work.attempts} tries: {reason}")
+        return Later(self._micros() + outbox.spread(wait, self.chance()) // clock.MICROSECOND, reason)
+
+    def _became(self, asked: Subscription, status: str, error: str = "", owner: str = "") -> bool:
+        """Write the Subscription's new status, and its owner in the same transaction. False, and nothing is
+        written, where the Subscription has changed since it was asked."""
+        with self.database.read() as connection:
+            stored = read.current(connection, ACCESS, "Subscription", asked.id)
+        if stored is None or stored.body is None or stored.version != asked.version:
+            return False
+        resource = _with_status(json.stored(stored.body), status, error)
+        entry = single("PUT", "Subscription", id=asked.id, resource=resource, if_match=asked.version)
+
+        def owned(connection: Connection) -> None:
+            if owner:
+                counters.own(connection, asked.id, owner)
+
+        try:
+            self.transactions.commit([entry], ACCESS, owned)
+        except Problem as problem:
+            if problem.kind != "precondition":
+                raise
+            return False
+        return True
+
+    def _micros(self) -> int:
+        return clock.micros(self.now())
+
+
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """An active Subscription, its owner, and the resource as the event left it."""
+
+    asked: Subscription
+    owner: str
+    focus: Resource
+
+
+@dataclass(frozen=True, slots=True)
+class _Failure:
+    """Why a send did not succeed. `status` is 0 where there was no answer; `final`: no try can be better."""
+
+    reason: str
+    status: int = 0
+    final: bool = False
+
+
+def _with_status(resource: dict[str, Any], status: str, error: str) -> dict[str, Any]:
+    kept = {name: value for name, value in resource.items() if name != "error"}
+    return kept | {"status": status} | ({"error": error} if error else {})

@@ -1,0 +1,104 @@
+"""What a Subscription narrows its topic by: search parameters of the resource, and panels.
+
+Rules: backport-filter-criteria `Type?param=value&param=value`
+(https://hl7.org/fhir/uv/subscriptions-backport/STU1.1/StructureDefinition-backport-filter-criteria.html);
+several of them all hold, values with commas are alternatives. Membership: Group.member
+(https://hl7.org/fhir/R4/group-definitions.html#Group.member).
+Refuses: another type than the topic's, parameters that are not in the topic's table (`business-rule`), values
+that do not parse (`value`), modifiers.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import parse_qsl
+
+from sqlalchemy import Connection
+
+from hub.access import Access
+from hub.fhir import json
+from hub.notifications.topics import PANEL, Topic
+from hub.problems import Problem
+from hub.search.match import matches
+from hub.search.query import Criterion, Limits, criterion, parse
+from hub.search.values import dates, references
+from hub.store import read
+
+LONGEST = 4096
+MOST = 20
+MOST_GROUPS = 1000  # that one person is listed in
+GROUP = re.compile(r"^Group/([A-Za-z0-9.\-]{1,64})$")
+
+Resource = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Panel:
+    """Ids of Groups; the subject is an active member of at least one."""
+
+    groups: frozenset[str]
+
+
+Condition = Criterion | Panel
+
+
+def conditions(topic: Topic, text: str, base: str = "") -> list[Condition]:
+    """The conditions in one filter-criteria. Raises Problem."""
+    resource_type, _, query = text.partition("?")
+    if resource_type != topic.type or not query or len(text) > LONGEST:
+        raise Problem("business-rule", f"A filter on this topic reads {topic.type}?parameter=value")
+    try:
+        pairs = parse_qsl(query, keep_blank_values=True, strict_parsing=True, max_num_fields=MOST)
+    except ValueError:
+        raise Problem("value", f"A filter holds at most {MOST} parameters, each as name=value") from None
+    return [_condition(topic, name, value, base) for name, value in pairs]
+
+
+def _condition(topic: Topic, name: str, value: str, base: str) -> Condition:
+    if name not in topic.filters:
+        known = ", ".join(topic.filters)
+        raise Problem("business-rule", f"This topic is filtered by {known} only, without modifiers")
+    if name != PANEL:
+        return criterion(topic.type, name, value, base)
+    groups = [GROUP.match(part) for part in value.split(",")]
+    if not all(groups):
+        raise Problem("value", "'panel' takes Group/id")
+    return Panel(frozenset(found[1] for found in groups if found))
+
+
+def holds(wanted: Iterable[Condition], resource: Resource, panels: frozenset[str], base: str = "") -> bool:
+    """Every condition holds for a resource whose subject is in these panels."""
+    criteria = []
+    for condition in wanted:
+        if isinstance(condition, Panel):
+            if not condition.groups & panels:
+                return False
+        else:
+            criteria.append(condition)
+    return matches(criteria, dict(resource), base)
+
+
+def panels_of(connection: Connection, resource: Resource, now: int, base: str = "") -> frozenset[str]:
+    """Ids of the Groups that the resource's subject is an active member of at this moment (microseconds)."""
+    found = list(references(resource.get("subject"), base))
+    if not found or found[0][0] != "Patient":
+        return frozenset()
+    patient = found[0][1]
+    query = parse("Group", [("member", f"Patient/{patient}")], Limits(base=base))
+    rows = read.page(connection, Access.system("panel membership"), query, (), MOST_GROUPS)
+    groups = (json.stored(row.body) for row in rows if row.body)
+    return frozenset(group["id"] for group in groups if is_member(group, patient, now, base))
+
+
+def is_member(group: Resource, patient: str, now: int, base: str = "") -> bool:
+    """The patient (an id) is an active member of the Group at this moment; a day of a period is a day in UTC."""
+    if group.get("active") is False:
+        return False
+    mine = (m for m in group.get("member", ()) if ("Patient", patient) in references(m.get("entity"), base))
+    return any(member.get("inactive") is not True and _covers(member.get("period"), now) for member in mine)
+
+
+def _covers(period: Resource | None, now: int) -> bool:
+    ranges = list(dates(period)) if period else []
+    return not period or any(low <= now < high for low, high in ranges)
