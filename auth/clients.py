@@ -19,19 +19,10 @@ from sqlalchemy import Connection, Row, delete, insert, select, update
 
 from auth import jwks as jwk_sets
 from auth import scopes as smart
+from auth.roles import ROLES
 from hub.clock import micros
 from hub.store import tables
 
-ROLES: Mapping[str, str] = {
-    "hospital-feeder": "A hospital or its interface engine: sends ADT, reads nothing of others",
-    "ehr": "An EHR or care-management system, for the members on its roster",
-    "county-behavioral-health": "A county behavioral health department, for its own clients",
-    "ecm-provider": "An Enhanced Care Management provider, for its assigned panel",
-    "ilos-provider": "A Community Supports (ILOS) provider, for members referred to it",
-    "plan": "The managed care plan: rosters, referrals and counts of its members",
-    "auditor": "Privacy officer or auditor: metadata and audit trail, no content",
-    "operator": "Runs the hub: health, queues and replays, no clinical content",
-}
 CLIENT_ID = re.compile(r"[A-Za-z0-9._~-]{1,128}")
 MAX_JWKS_BYTES = 65536
 

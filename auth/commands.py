@@ -1,17 +1,17 @@
-"""Commands on clients and tokens: `hub clients …`, `hub token`."""
+"""Commands on clients and tokens: `hub clients …`, `hub token`.
+
+The libraries of OAuth are imported when a command needs them: `hub serve` lists these commands, too.
+"""
 
 import json
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 from typing import Annotated, Any
 
 import typer
 
-from auth import clients as register
-from auth.clients import ROLES, Client, ClientError
-from auth.development_token import TokenRefusedError, fetch_token
-from auth.discovery import token_url
-from auth.webhook_secret import secret_for
+from auth.roles import ROLES
 from hub import clock
 from hub.settings import Settings
 from hub.store.engine import Database
@@ -42,15 +42,15 @@ def client_commands(database: GetDatabase, settings: GetSettings) -> typer.Typer
         hub clients add ehr-1 --name "Sunrise EHR" --role ecm-provider --scope "system/*.cruds" --jwks keys.json
         """
         by_value, by_url = _keys(jwks)
-        client = Client(id, name, role, scope, by_value, by_url)
-        added = _told(lambda: database().writing(lambda c: register.add(c, client, clock.now())))
+        client = _register().Client(id, name, role, scope, by_value, by_url)
+        added = _told(lambda: database().writing(lambda c: _register().add(c, client, clock.now())))
         typer.echo(f"Added {added.id} ({added.role}) with {added.scopes}.")
 
     @app.command("list")
     def list_() -> None:
         """List the clients."""
         with database().read() as connection:
-            found = register.listed(connection)
+            found = _register().listed(connection)
         for client in found:
             state = "active" if client.active else "disabled"
             typer.echo(f"{client.id:<24} {client.role:<26} {state:<9} {client.scopes}  {client.name}")
@@ -58,7 +58,7 @@ def client_commands(database: GetDatabase, settings: GetSettings) -> typer.Typer
     @app.command()
     def disable(id: Id) -> None:
         """Take a client's access away; its tokens die within ten seconds."""
-        _told(lambda: database().writing(lambda c: register.disable(c, id)))
+        _told(lambda: database().writing(lambda c: _register().disable(c, id)))
         typer.echo(f"Disabled {id}.")
 
     @app.command()
@@ -72,22 +72,27 @@ def client_commands(database: GetDatabase, settings: GetSettings) -> typer.Typer
             raise typer.BadParameter("give --jwks, --webhook or both")
         if jwks is not None:
             by_value, by_url = _keys(jwks)
-            _told(lambda: database().writing(lambda c: register.rotate(c, id, by_value, by_url)))
+            _told(lambda: database().writing(lambda c: _register().rotate(c, id, by_value, by_url)))
         if webhook:
-            _told(lambda: database().writing(lambda c: register.rotate_webhook_secret(c, id)))
+            _told(lambda: database().writing(lambda c: _register().rotate_webhook_secret(c, id)))
         typer.echo(f"Rotated {id}.")
 
+    _add_webhook_secret(app, database, settings)
+    return app
+
+
+def _add_webhook_secret(app: typer.Typer, database: GetDatabase, settings: GetSettings) -> None:
     @app.command("webhook-secret")
     def webhook_secret(id: Id) -> None:
         """Print the secret that signs this client's notices (Standard Webhooks, whsec_…)."""
         with database().read() as connection:
-            client = register.find(connection, id)
+            client = _register().find(connection, id)
         if client is None:
             typer.echo(f"There is no client {id}.", err=True)
             raise typer.Exit(1)
-        typer.echo(secret_for(settings().secret_key(), client.id, client.webhook_generation))
+        from auth.webhook_secret import secret_for
 
-    return app
+        typer.echo(secret_for(settings().secret_key(), client.id, client.webhook_generation))
 
 
 def add_token(app: typer.Typer, settings: GetSettings) -> None:
@@ -98,6 +103,9 @@ def add_token(app: typer.Typer, settings: GetSettings) -> None:
         scope: Annotated[str, typer.Option(help="Scopes to ask for, such as 'system/*.rs'.")],
     ) -> None:
         """Sign a client assertion and print an access token. For development: real clients sign their own."""
+        from auth.development_token import TokenRefusedError, fetch_token
+        from auth.discovery import token_url
+
         private: dict[str, Any] = _json(key)
         try:
             answer = fetch_token(token_url(settings().base_url), client, private, scope)
@@ -105,6 +113,12 @@ def add_token(app: typer.Typer, settings: GetSettings) -> None:
             typer.echo(str(error), err=True)
             raise typer.Exit(1) from None
         typer.echo(answer["access_token"])
+
+
+def _register() -> ModuleType:
+    from auth import clients
+
+    return clients
 
 
 def _keys(jwks: str | None) -> tuple[dict[str, Any] | None, str | None]:
@@ -127,6 +141,6 @@ def _told(work: Callable[[], Any]) -> Any:
     """ClientError as a sentence and exit code 1, not as a trace."""
     try:
         return work()
-    except ClientError as error:
+    except _register().ClientError as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(1) from None

@@ -65,7 +65,7 @@ class Keys:
         """The client's key with this id, or None."""
         if client.jwks is not None:
             return key_of(client.jwks, kid)
-        if client.jwks_url is None or not client.active:
+        if client.jwks_url is None:
             return None
         return self._from_url(client.jwks_url, kid, now)
 

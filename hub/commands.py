@@ -9,7 +9,6 @@ import typer
 from hub import inbox
 from hub.clock import instant
 from hub.store.engine import Database
-from hub.store.migrate import migrate as bring_up_to_date
 
 GetDatabase = Callable[[], Database]
 COLUMNS = "{:>8}  {:<11} {:<27} {:<28} {:<20} {:<8} {}"
@@ -19,6 +18,8 @@ def add_migrate(app: typer.Typer, database: GetDatabase) -> None:
     @app.command()
     def migrate() -> None:
         """Create the database, or bring it to this release's schema. Running it again changes nothing."""
+        from hub.store.migrate import migrate as bring_up_to_date  # Alembic: not for the memory of `serve`
+
         bring_up_to_date(database())
         typer.echo(f"The database is up to date ({database().url.get_backend_name()}).")
 

@@ -12,12 +12,12 @@ Every function works in the caller's transaction. Times are microseconds since 1
 arrival; two processes on one PostgreSQL may commit out of turn.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any, Literal
 
-from sqlalchemy import Connection, Select, String, and_, bindparam, case, column, func, select, update, values
+from sqlalchemy import Connection, Select, bindparam, case, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from hub.problems import Problem
@@ -42,7 +42,7 @@ PARKED = frozenset(STATES) - {RECEIVED, PROCESSED}
 SPEAKING = (RECEIVED, PROCESSED, "waiting")  # in these a message has something to say about its subject
 MAX_ATTEMPTS = 8
 MICROS = 1_000_000
-KEYS_A_STATEMENT = 500
+FEED, CONTROL_ID, LOCATION, SUBJECT = 128, 256, 64, 256  # what the columns hold
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +94,11 @@ _STORE = {
     "sqlite": sqlite.insert(inbox).on_conflict_do_nothing(index_elements=_KEY).returning(*_KEY),
     "postgresql": postgresql.insert(inbox).on_conflict_do_nothing(index_elements=_KEY).returning(*_KEY),
 }
-_WANTED = values(*(column(key.name, String) for key in _KEY))
+# One key a statement. Lists of keys were measured: compiled anew for each length they take longer, and without
+# statistics PostgreSQL answers them with a scan of the whole feed. Duplicates are few.
+_HELD = select(inbox.c.digest).where(
+    *(key == bindparam(name) for key, name in zip(_KEY, "sfc", strict=True)),
+)
 
 
 def accept(connection: Connection, arrivals: Sequence[Arrival]) -> list[Receipt]:
@@ -104,7 +108,7 @@ def accept(connection: Connection, arrivals: Sequence[Arrival]) -> list[Receipt]
     for row in rows:
         first.setdefault(_key(row), row)
     fresh = _store(connection, list(first.values()))
-    held = {key: first[key]["digest"] for key in fresh} | _digests(connection, first.keys() - fresh)
+    held = {key: row["digest"] if key in fresh else _digest(connection, key) for key, row in first.items()}
     receipts = [_receipt(row, row is first[_key(row)] and _key(row) in fresh, held) for row in rows]
     _store(connection, [_aside(row) for row, receipt in zip(rows, receipts, strict=True) if receipt == "conflict"])
     return receipts
@@ -119,8 +123,8 @@ def _receipt(row: Values, fresh: bool, held: Mapping[Key, bytes]) -> Receipt:
 def _row(arrival: Arrival) -> Values:
     row = {
         "source": arrival.source,
-        "feed": _fitting(arrival.feed, 128),
-        "control_id": _fitting(arrival.control_id, 256 - 33),  # 33: `#` and the digest that may follow
+        "feed": _fitting(arrival.feed, FEED),
+        "control_id": _fitting(arrival.control_id, CONTROL_ID - 33),  # 33: `#` and the digest that may follow
         "digest": sha256(arrival.raw).digest(),
         "received": arrival.received,
         "raw": arrival.raw,
@@ -157,17 +161,8 @@ def _store(connection: Connection, rows: list[Values]) -> set[Key]:
     return {(s, f, c) for s, f, c in connection.execute(_STORE[connection.dialect.name], rows)}
 
 
-def _digests(connection: Connection, keys: Iterable[Key]) -> dict[Key, bytes]:
-    """By a join, not by IN: without statistics PostgreSQL answers the latter with a scan of the whole feed."""
-    wanted, found = list(keys), {}
-    for start in range(0, len(wanted), KEYS_A_STATEMENT):
-        some = _WANTED.data(wanted[start : start + KEYS_A_STATEMENT]).cte("wanted")
-        is_wanted = and_(*(key == some.c[key.name] for key in _KEY))
-        for source, feed, control_id, digest in connection.execute(
-            select(*_KEY, inbox.c.digest).join_from(inbox, some, is_wanted)
-        ):
-            found[source, feed, control_id] = bytes(digest)
-    return found
+def _digest(connection: Connection, key: Key) -> bytes:
+    return bytes(connection.execute(_HELD, dict(zip("sfc", key, strict=True))).scalar_one())
 
 
 # A worker that died with a message gave it no other end: the attempt counts from the moment of the claim.
@@ -219,7 +214,8 @@ def parked(connection: Connection, seq: int, state: str, reason: str, location: 
     """Put a message where a person can find it. Raises `conflict` where another worker ended it."""
     if state not in PARKED:
         raise ValueError(f"{state} is not a state to park in")
-    _must(_end(connection, seq, state=state, reason=reason, location=location, processed=now))
+    place = location and location[:LOCATION]
+    _must(_end(connection, seq, state=state, reason=reason, location=place, processed=now))
 
 
 def retry_later(connection: Connection, seq: int, due: int, reason: str) -> None:
@@ -261,10 +257,10 @@ def shown(connection: Connection, seq: int) -> Message | None:
 
 def set_subject(connection: Connection, seq: int, subject: str) -> None:
     """Note whom or what a message is about, so that all about one subject can be read in order."""
-    connection.execute(update(inbox).where(inbox.c.seq == seq).values(subject=subject))
+    connection.execute(update(inbox).where(inbox.c.seq == seq).values(subject=_fitting(subject, SUBJECT)))
 
 
 def of_subject(connection: Connection, subject: str) -> list[Message]:
     """What was said about a subject, in order of arrival: received, processed and waiting messages."""
-    said = _MESSAGE.where(inbox.c.subject == subject, inbox.c.state.in_(SPEAKING)).order_by(inbox.c.seq)
-    return [Message(*row) for row in connection.execute(said)]
+    said = _MESSAGE.where(inbox.c.subject == _fitting(subject, SUBJECT), inbox.c.state.in_(SPEAKING))
+    return [Message(*row) for row in connection.execute(said.order_by(inbox.c.seq))]

@@ -6,6 +6,7 @@ Everything a caller did wrong is raised as a `Problem`; nobody else writes an Op
 Messages name elements, parameters and limits, never the content of a resource (they may be logged).
 """
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -30,11 +31,15 @@ KINDS: Mapping[str, Kind] = {
     "unresolved": Kind(400, "not-found"),
     "not-supported": Kind(400, "not-supported"),
     "too-costly": Kind(400, "too-costly"),
+    "string-too-long": Kind(400, "too-long"),
+    "search-too-long": Kind(400, "too-long"),
     # the content breaks a rule
     "code-invalid": Kind(422, "code-invalid"),
     "invariant": Kind(422, "invariant"),
     "business-rule": Kind(422, "business-rule"),
     "processing": Kind(422, "processing"),
+    "extension": Kind(422, "extension"),
+    "reference-target": Kind(422, "invalid"),
     # who may do what
     "login": Kind(401, "login"),
     "forbidden": Kind(403, "forbidden"),
@@ -59,6 +64,9 @@ KINDS: Mapping[str, Kind] = {
     "busy": Kind(503, "transient"),
     "no-space": Kind(507, "no-store"),
 }
+
+
+_IN_RESOURCE = re.compile(r"[A-Z][A-Za-z]+((?:\..+)?)\Z", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,13 +105,18 @@ class Problem(Exception):
 
     def within(self, where: str) -> "Problem":
         """The same problem, seen from a place further out, such as `Bundle.entry[3]`."""
-        return Problem.of(
-            Issue(i.kind, i.message, f"{where}.resource.{i.where}" if i.where else where, i.severity)
-            for i in self.issues
-        )
+        found = Problem.of(Issue(i.kind, i.message, _inside(where, i.where), i.severity) for i in self.issues)
+        found.headers = self.headers
+        return found
 
     def __str__(self) -> str:
         return "; ".join(f"{i.kind}: {i.message}" + (f" ({i.where})" if i.where else "") for i in self.issues)
+
+
+def _inside(outer: str, inner: str) -> str:
+    """`Bundle.entry[3]` and `Patient.gender` as `Bundle.entry[3].resource.gender`; other names are left off."""
+    found = _IN_RESOURCE.match(inner)
+    return f"{outer}.resource{found[1]}" if found else outer
 
 
 def outcome(issues: Iterable[Issue]) -> dict[str, Any]:

@@ -8,6 +8,7 @@ Ctrl-C or SIGTERM stops all; a web process whose first process was killed stops 
 
 import ctypes
 import logging
+import multiprocessing
 import os
 import signal
 import threading
@@ -67,6 +68,8 @@ def _serve(web: Web, ready: Callable[[], None]) -> None:
     from granian import Granian
     from granian.constants import Interfaces
 
+    # a forked process would share the listener's database connections, which SQLite and PostgreSQL both forbid
+    multiprocessing.set_start_method("spawn", force=True)
     server = Granian(
         target="wsgi:app",
         address=web.host,
@@ -74,6 +77,7 @@ def _serve(web: Web, ready: Callable[[], None]) -> None:
         interface=Interfaces.WSGI,
         workers=web.processes,
         blocking_threads=web.threads,
+        backpressure=web.threads,
         log_level="warning",  # type: ignore[arg-type]
         respawn_failed_workers=True,
         respawn_interval=0.5,

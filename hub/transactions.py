@@ -7,10 +7,9 @@ stale If-Match, conditions that match several resources. Nothing of a refused co
 An update that changes nothing makes no new version: sending a file again leaves no trace.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
-from urllib.parse import parse_qsl
 from uuid import uuid4
 
 from sqlalchemy import Connection
@@ -23,8 +22,9 @@ from hub.fhir.references import rewrite
 from hub.problems import Issue, Problem
 from hub.search.index import IndexRows, index_rows
 from hub.search.match import matches
-from hub.search.query import Limits, parse
-from hub.store import read, write
+from hub.search.query import Query
+from hub.store import conditions, write
+from hub.store.conditions import Identity
 from hub.store.engine import Database
 from hub.store.read import Stored
 from hub.store.rids import new_rid
@@ -65,7 +65,7 @@ class _Target:
     """An entry whose identity is decided. `found` is set where nothing is to be written."""
 
     entry: Entry
-    identity: tuple[str, str] | None
+    identity: Identity | None
     found: Stored | None = None
 
 
@@ -114,10 +114,12 @@ class Transactions:
         inside: Inside | None,
         many: bool,
     ) -> list[Result]:
+        # all words at once, in one order: two writers never wait for each other in a circle
+        write.lock_words(connection, filter(None, (_word(entry) for entry in entries)))
         targets: dict[int, _Target] = {}
         for place in sorted(range(len(entries)), key=lambda p: ORDER[entries[p].method]):
             with _named(entries[place], many):
-                targets[place] = self._target(connection, entries[place], access)
+                targets[place] = self._target(connection, entries[place], access, list(targets.values()))
         _refuse_twice(list(targets.values()))
         addresses = _addresses(targets.values())
         held = write.lock(connection, [t.identity for t in targets.values() if t.identity and not t.found])
@@ -125,18 +127,21 @@ class Transactions:
         results = {}
         for place, target in targets.items():
             with _named(target.entry, many):
-                resource = self._linked(connection, target.entry.resource, addresses, access)
+                resource = self._linked(connection, target.entry.resource, addresses, access, targets.values())
                 results[place] = work.do(target, resource)
         self._store(connection, work)
         if inside is not None:
             inside(connection)
         return [results[place] for place in range(len(entries))]
 
-    def _target(self, connection: Connection, entry: Entry, access: Access) -> _Target:
-        condition = entry.if_none_exist if entry.method == "POST" else entry.query
+    def _target(self, connection: Connection, entry: Entry, access: Access, earlier: Sequence[_Target]) -> _Target:
+        condition = _condition(entry)
         if not condition:
             return _Target(entry, (entry.type, entry.id or str(uuid4())))
-        found = self._only(connection, entry.type, condition, access)
+        # deletions come first, so a conditional create does not find what this commit deletes
+        gone = [t.identity for t in earlier if t.entry.method == "DELETE" and entry.method == "POST"]
+        query = self._query(entry.type, condition)
+        found = conditions.only(query, conditions.candidates(connection, access, query, gone, self._base))
         if entry.method == "POST":
             identity = (entry.type, found.id if found else str(uuid4()))
             return _Target(entry, identity, found)
@@ -147,23 +152,31 @@ class Transactions:
             raise Problem("invalid", "The resource has another id than the one the condition found", "id")
         return _Target(entry, (entry.type, found.id if found else sent or str(uuid4())))
 
-    def _only(self, connection: Connection, resource_type: str, condition: str, access: Access) -> Stored | None:
-        """The one resource a condition finds, or None. Writers with the same condition take turns."""
-        query = parse(resource_type, parse_qsl(condition, keep_blank_values=True), Limits(base=self._base))
-        if not query.criteria:
-            raise Problem("invalid", "A conditional interaction needs a search that narrows")
-        write.lock_words(connection, [f"{resource_type}?{condition}"])
-        found = [
-            row
-            for row in read.page(connection, access, query, (), 3)
-            if row.body and matches(query.criteria, json.stored(row.body), self._base)
+    def _query(self, resource_type: str, condition: str) -> Query:
+        return conditions.query_of(resource_type, condition, self._base)
+
+    def _referred(
+        self, connection: Connection, access: Access, query: Query, targets: Collection[_Target]
+    ) -> str | None:
+        """What a conditional reference finds once this commit is done: its writes count, its deletions do not."""
+        mine = {t.identity: t.entry.resource for t in targets if t.identity and t.found is None}
+        written = [
+            identity[1]
+            for identity, resource in mine.items()
+            if identity[0] == query.type
+            and resource is not None
+            and matches(query.criteria, {**resource, "id": identity[1]}, self._base)
         ]
-        if len(found) > 1:
-            raise Problem("multiple-matches", f"The condition on {resource_type} finds several resources")
-        return found[0] if found else None
+        kept = conditions.candidates(connection, access, query, mine.keys(), self._base)
+        return conditions.only(query, [*written, *(row.id for row in kept)])
 
     def _linked(
-        self, connection: Connection, resource: Resource | None, addresses: Mapping[str, str], access: Access
+        self,
+        connection: Connection,
+        resource: Resource | None,
+        addresses: Mapping[str, str],
+        access: Access,
+        targets: Collection[_Target],
     ) -> Resource | None:
         """The resource with references to other entries, and conditional references, made literal."""
 
@@ -171,15 +184,15 @@ class Transactions:
             if reference in addresses:
                 return addresses[reference]
             if reference.startswith("urn:uuid:"):
-                raise Problem("unresolved", "A urn:uuid reference has no entry in this Bundle", "reference")
+                raise Problem("unresolved", "A urn:uuid reference has no entry in this Bundle")
             resource_type, mark, condition = reference.partition("?")
             if not mark or ":" in resource_type or "/" in resource_type:
                 return reference
             access.require("search-type", resource_type)
-            found = self._only(connection, resource_type, condition, access)
+            found = self._referred(connection, access, self._query(resource_type, condition), targets)
             if found is None:
-                raise Problem("no-match", f"A conditional reference to {resource_type} finds nothing", "reference")
-            return f"{resource_type}/{found.id}"
+                raise Problem("no-match", f"A conditional reference to {resource_type} finds nothing")
+            return f"{resource_type}/{found}"
 
         return None if resource is None else rewrite(resource, resolve, addresses)
 
@@ -258,14 +271,25 @@ def _check_version(entry: Entry, old: Stored | None) -> None:
 
 
 def _refuse_twice(targets: Sequence[_Target]) -> None:
-    seen: dict[tuple[str, str], str] = {}
+    """One identity, or one condition that creates, stands in one entry only."""
+    seen: dict[Any, str] = {}
     for target in targets:
         if target.identity is None or target.found is not None:
             continue
-        if first := seen.get(target.identity):
-            kind = "duplicate" if first == target.entry.method else "contradiction"
-            raise Problem(kind, "Two entries write the same resource", f"Bundle.entry[{target.entry.place}]")
-        seen[target.identity] = target.entry.method
+        for name in filter(None, (target.identity, _word(target.entry))):
+            if first := seen.get(name):
+                kind = "duplicate" if (first == "DELETE") == (target.entry.method == "DELETE") else "contradiction"
+                raise Problem(kind, "Two entries write the same resource", f"Bundle.entry[{target.entry.place}]")
+            seen[name] = target.entry.method
+
+
+def _condition(entry: Entry) -> str:
+    return entry.if_none_exist if entry.method == "POST" else entry.query
+
+
+def _word(entry: Entry) -> str | None:
+    condition = _condition(entry)
+    return conditions.word(entry.type, condition) if condition else None
 
 
 def _addresses(targets: Iterable[_Target]) -> dict[str, str]:
@@ -289,7 +313,7 @@ def _content(resource: Resource) -> bytes:
     """What a resource says, without what the server says of it."""
     meta = {n: v for n, v in resource.get("meta", {}).items() if n not in ("versionId", "lastUpdated")}
     rest = {name: value for name, value in resource.items() if name not in ("resourceType", "id", "meta")}
-    return json.write([meta, rest])
+    return json.canonical([meta, rest])
 
 
 class _named:  # noqa: N801 - reads as a word at its call

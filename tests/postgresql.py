@@ -71,7 +71,18 @@ class Cluster:
     def _initialize(self) -> None:
         if account := self._as_account():
             shutil.chown(self.folder, account)
-        initdb = ("-D", self.data, "-U", SUPERUSER, "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "--no-instructions")
+        initdb = (
+            "-D",
+            self.data,
+            "-U",
+            SUPERUSER,
+            "-A",
+            "trust",
+            "-E",
+            "UTF8",
+            "--locale=C.UTF-8",
+            "--no-instructions",
+        )
         self._run(_binary("initdb"), *initdb)
 
     def start(self) -> None:
@@ -104,7 +115,7 @@ class Cluster:
     def execute(self, statement: str) -> None:
         address = f"host=127.0.0.1 port={self.port} user={SUPERUSER} dbname=postgres"
         with psycopg.connect(address, autocommit=True) as connection:
-            connection.execute(statement)  # type: ignore[call-overload]
+            connection.execute(statement)
 
     def _control(self, *arguments: object) -> None:
         self._run(_binary("pg_ctl"), "-D", self.data, "-w", "-t", START_SECONDS, *arguments)

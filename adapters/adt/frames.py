@@ -53,7 +53,6 @@ class Splitter:
     def _begin(self) -> bool:
         found = self._buffer.find(START, self._seen)
         stop = found if found >= 0 else len(self._buffer)
-        # the line end that closed the frame before is not counted as dropped: see _ended
         self.dropped += stop - self._seen
         if found < 0:
             self._buffer.clear()

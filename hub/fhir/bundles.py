@@ -10,11 +10,12 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote
 
+from hub.fhir.types import resource_types
 from hub.problems import Problem
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
-ETAG = re.compile(r'^(?:W/)?"(\d{1,9})"$')
-ID = re.compile(r"^[A-Za-z0-9.\-]{1,64}$")
+ETAG = re.compile(r'^(?:W/)?"([0-9]{1,9})"\Z')
+ID = re.compile(r"^[A-Za-z0-9.\-]{1,64}\Z")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,14 +31,15 @@ class Entry:
     full_url: str = ""
     if_match: int | None = None
     if_none_exist: str = ""
+    if_none_match: str = ""
     place: int = 0
 
 
-def etag_version(text: str | None) -> int | None:
+def etag_version(text: Any) -> int | None:
     """The version in `W/"3"`; None where nothing was sent. Raises Problem(`value`)."""
-    if not text:
+    if text is None:
         return None
-    found = ETAG.match(text.strip())
+    found = ETAG.match(text.strip()) if isinstance(text, str) else None
     if found is None:
         raise Problem("value", 'If-Match takes one ETag such as W/"3"', "If-Match")
     return int(found[1])
@@ -67,10 +69,11 @@ def entry_of(entry: dict[str, Any], place: int) -> Entry:
     method, url = request["method"], request["url"]
     if method not in METHODS or not isinstance(url, str):
         raise Problem("value", f"request.method is one of {' '.join(METHODS)}", f"{where}.request.method")
-    resource = entry.get("resource")
-    _check_resource(method, resource, where)
+    resource = _resource(method, entry.get("resource"), where)
     path, _, query = url.partition("?")
     resource_type, identity, version = _parts(path, where)
+    _check_address(method, identity, version, query, where)
+    _check_conditions(method, request, where)
     return Entry(
         method,
         resource_type,
@@ -81,6 +84,7 @@ def entry_of(entry: dict[str, Any], place: int) -> Entry:
         _text(entry.get("fullUrl"), where),
         etag_version(request.get("ifMatch")),
         _text(request.get("ifNoneExist"), where).lstrip("?"),
+        _text(request.get("ifNoneMatch"), where),
         place,
     )
 
@@ -91,18 +95,44 @@ def _text(value: Any, where: str) -> str:
     return value or ""
 
 
-def _check_resource(method: str, resource: Any, where: str) -> None:
-    if method in ("POST", "PUT"):
-        if not isinstance(resource, dict):
-            raise Problem("required", f"{method} needs a resource", f"{where}.resource")
-        if resource.get("resourceType") == "Bundle":
-            raise Problem("not-supported", "A Bundle inside a batch or transaction is not processed", where)
+def _resource(method: str, resource: Any, where: str) -> dict[str, Any] | None:
+    """The resource of a POST or PUT; other methods have none, whatever was sent along."""
+    if method not in ("POST", "PUT"):
+        return None
+    if not isinstance(resource, dict):
+        raise Problem("required", f"{method} needs a resource", f"{where}.resource")
+    return resource
+
+
+def _check_address(method: str, identity: str, version: int | None, query: str, where: str) -> None:
+    """A write has one address: POST the type, PUT and DELETE the type with an id or with a condition."""
+    if method == "GET" and not (identity and query):
+        return
+    fine = version is None and (not identity and not query if method == "POST" else bool(identity) != bool(query))
+    if not fine:
+        raise Problem("value", f"request.url does not fit {method}", f"{where}.request.url")
+
+
+def _check_conditions(method: str, request: dict[str, Any], where: str) -> None:
+    """Conditions that are not looked at must not be left out in silence: the client counts on them."""
+    looked_at = {"GET": {"ifNoneMatch"}, "POST": {"ifNoneExist"}}.get(method, {"ifMatch"})
+    sent = {"ifMatch", "ifNoneMatch", "ifModifiedSince", "ifNoneExist"} & request.keys()
+    if others := sorted(sent - looked_at):
+        raise Problem("not-supported", f"{others[0]} is not supported on {method}", f"{where}.request.{others[0]}")
+
+
+def refuse_nested(entry: Entry) -> None:
+    """A batch or transaction inside another is not processed."""
+    if entry.resource and entry.resource.get("resourceType") == "Bundle":
+        raise Problem("not-supported", "A Bundle inside a batch or transaction is not processed")
 
 
 def _parts(path: str, where: str) -> tuple[str, str, int | None]:
     """`Type`, `Type/id` or `Type/id/_history/n`."""
     parts = unquote(path).split("/")
     fine = len(parts) in (1, 2, 4) and re.fullmatch(r"[A-Z][A-Za-z]+", parts[0]) is not None
+    if fine and parts[0] not in resource_types():
+        raise Problem("unknown-type", "There is no such resource type in FHIR R4", f"{where}.request.url")
     fine = fine and (len(parts) < 2 or ID.match(parts[1]) is not None)
     if len(parts) == 4:
         fine = fine and parts[2] == "_history" and parts[3].isdecimal() and len(parts[3]) < 10

@@ -7,7 +7,7 @@ nesting deeper than 64, integers past 64 bits, anything but one JSON object (all
 
 import json
 from collections.abc import Iterator
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import Any
 
 import msgspec
@@ -20,7 +20,9 @@ MAX_EXPONENT = 300  # of a decimal: 1e400 fits no number that a client computes 
 
 Resource = dict[str, Any]
 
+_PAST_ALL = Decimal(f"1e{MAX_EXPONENT + 1}")
 _encoder = msgspec.json.Encoder(decimal_format="number")
+_sorted = msgspec.json.Encoder(decimal_format="number", order="sorted")
 
 
 def _object(pairs: list[tuple[str, Any]]) -> Resource:
@@ -37,7 +39,10 @@ def _integer(text: str) -> int:
 
 
 def _decimal(text: str) -> Decimal:
-    value = Decimal(text)
+    try:
+        value = Decimal(text)
+    except InvalidOperation:  # an exponent past what Decimal can hold
+        value = _PAST_ALL
     if abs(value.adjusted()) > MAX_EXPONENT:
         raise Problem("value", "A JSON decimal is too large or too small")
     return value
@@ -93,6 +98,11 @@ def _refuse_deep(node: Any, depth: int) -> None:
 def write(resource: Any) -> bytes:
     """Compact UTF-8 JSON; the order of keys is kept."""
     return _encoder.encode(resource)
+
+
+def canonical(resource: Any) -> bytes:
+    """The same bytes for the same content: keys sorted, digits kept."""
+    return _sorted.encode(resource)
 
 
 def stored(body: bytes) -> Resource:

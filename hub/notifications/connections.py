@@ -26,6 +26,7 @@ from hub.notifications.addresses import is_public, listed, refusal
 
 MOST_ANSWER = 65536
 MOST_ADDRESSES = 4
+OURS = {"User-Agent": "CalAIM-FHIR-Hub", "Accept-Encoding": "identity", "Connection": "close"}
 Lookup = Callable[[str, int], Sequence[str]]
 Connect = Callable[[str, int, float], socket.socket]
 
@@ -86,7 +87,7 @@ def post(url: str, body: bytes, headers: Mapping[str, str], seconds: float, rout
             answer = session.post(
                 url,
                 data=body,
-                headers={"Accept-Encoding": "identity", "Connection": "close", **headers},
+                headers={**OURS, **headers},
                 timeout=seconds,
                 allow_redirects=False,
                 stream=True,
@@ -95,6 +96,8 @@ def post(url: str, body: bytes, headers: Mapping[str, str], seconds: float, rout
         except (requests.RequestException, HTTPError, UnicodeError) as error:
             raise Unreachable(type(error).__name__) from None
         with answer:
+            if cut.over:  # an answer cut off within its headers still looks like one
+                raise Unreachable("Timeout")
             _drain(answer)
             return answer.status_code
 
@@ -116,7 +119,7 @@ class _Cut:
         self._timer.daemon = True
         self._lock = threading.Lock()
         self._twin: socket.socket | None = None
-        self._over = False
+        self.over = False
 
     def __enter__(self) -> "_Cut":
         self._timer.start()
@@ -133,12 +136,12 @@ class _Cut:
         # a twin, because TLS takes the connection's own file descriptor away
         with self._lock:
             self._twin = connection.dup()
-        if self._over:
+        if self.over:
             self._end()
         return connection
 
     def _end(self) -> None:
-        self._over = True
+        self.over = True
         with self._lock, suppress(OSError):
             if self._twin is not None:
                 self._twin.shutdown(socket.SHUT_RDWR)

@@ -36,6 +36,8 @@ HTTP_KINDS = {
 def create_app(hub: Hub, max_body: int, blueprints: Iterable[Blueprint] = ()) -> Flask:
     """The WSGI application: the FHIR API under /fhir, and what else the front door brings."""
     app = Flask("hub", static_folder=None)
+    app.url_map.merge_slashes = False  # `//` is a wrong address, not one to be redirected
+    app.config["PROVIDE_AUTOMATIC_OPTIONS"] = False
     app.config["MAX_CONTENT_LENGTH"] = max_body
     app.config["MAX_FORM_MEMORY_SIZE"] = max_body
     for route in ROUTES:
@@ -105,6 +107,8 @@ def _response(answer: Answer) -> Response:
 
 def _http_error(error: HTTPException) -> Response:
     """Flask's own refusals (no route, wrong method, body too large), told the FHIR way."""
+    if error.code == 404 and ".." in request.path.split("/"):
+        return _response(problem_answer(Problem("value", "A path has no '..'")))
     kind = HTTP_KINDS.get(error.code or 500, "exception")
     headers = {}
     allowed = getattr(error, "valid_methods", None)

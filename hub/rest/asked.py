@@ -50,9 +50,16 @@ class Asked:
         kind = self.headers.get("content-type", "").partition(";")[0].strip().lower()
         if kind not in JSON_TYPES:
             raise Problem("media-type", f"Send {FHIR_JSON}", "Content-Type")
-        if self.headers.get("content-encoding", "identity") != "identity":
+        if self.headers.get("content-encoding", "identity").lower() != "identity":
             raise Problem("media-type", "Send the body without Content-Encoding", "Content-Encoding")
         return json.read(self.body)
+
+    def no_parameters(self) -> None:
+        """Refuse what this interaction would otherwise silently leave undone, such as `_elements` on a read."""
+        unknown = [name for name, _ in self.pairs if name != "_format"]
+        if unknown and self.prefer("handling") != "lenient":
+            name = unknown[0][:64]
+            raise Problem("not-supported", f"This interaction does not take '{name}' here", name)
 
     def check_id(self) -> None:
         if not ID.match(self.id):
@@ -70,10 +77,11 @@ def negotiate(asked: Asked) -> None:
     """406 where the client takes no JSON. `_format` overrides Accept."""
     wanted = next((value for name, value in asked.pairs if name == "_format"), None)
     if wanted is not None:
-        if wanted.partition(";")[0].strip() not in FORMATS:
+        # a `+` that was not escaped arrives as a space
+        if wanted.partition(";")[0].strip().lower().replace(" ", "+") not in FORMATS:
             raise Problem("accept", f"This server writes {FHIR_JSON}", "_format")
         return
-    kinds = [part.partition(";")[0].strip() for part in asked.headers.get("accept", "").split(",")]
+    kinds = [part.partition(";")[0].strip().lower() for part in asked.headers.get("accept", "").split(",")]
     if not ACCEPTED.intersection(kinds):
         raise Problem("accept", f"This server writes {FHIR_JSON}", "Accept")
 

@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 
 from hub.access import Access
 from hub.fhir import json
-from hub.fhir.bundles import Entry, entries_of
+from hub.fhir.bundles import Entry, entries_of, refuse_nested
 from hub.problems import Problem
 from hub.rest.asked import Answer, Asked, problem_answer, written
 from hub.rest.hub import Hub
@@ -24,6 +24,9 @@ REASONS = {200: "OK", 201: "Created", 204: "No Content", 304: "Not Modified"}
 
 def bundle(hub: Hub, asked: Asked, access: Access) -> Answer:
     """The response Bundle, entries in the order of the request."""
+    asked.no_parameters()
+    if "idempotency-key" in asked.headers:
+        raise Problem("not-supported", "idempotency-key is not supported", "idempotency-key")
     sent = asked.resource()
     if sent.get("resourceType") != "Bundle":
         raise Problem("invalid", "The base takes a Bundle", "resourceType")
@@ -32,19 +35,22 @@ def bundle(hub: Hub, asked: Asked, access: Access) -> Answer:
         raise Problem.of(issues)
     process = _transaction if sent["type"] == "transaction" else _batch
     answers = process(hub, asked, access, entries)
-    done = {
-        "resourceType": "Bundle",
-        "type": f"{sent['type']}-response",
-        "entry": [
-            _entry(answer, wants=entry.method == "GET") for entry, answer in zip(entries, answers, strict=True)
-        ],
-    }
+    done: dict[str, Any] = {"resourceType": "Bundle", "type": f"{sent['type']}-response"}
+    told = asked.prefer("return") == "OperationOutcome"
+    if entries:
+        pairs = zip(entries, answers, strict=True)
+        done["entry"] = [_entry(answer, told and entry.method in INTERACTION) for entry, answer in pairs]
     return Answer(200, json.write(done))
 
 
 def _transaction(hub: Hub, asked: Asked, access: Access, entries: list[Entry]) -> list[Answer]:
     writes = [entry for entry in entries if entry.method in INTERACTION]
     answers: dict[int, Answer] = {}
+    for entry in writes:
+        try:
+            refuse_nested(entry)
+        except Problem as problem:
+            raise problem.within(f"Bundle.entry[{entry.place}]") from None
 
     def reads(connection: Connection) -> None:
         for entry in entries:
@@ -66,6 +72,7 @@ def _batch(hub: Hub, asked: Asked, access: Access, entries: list[Entry]) -> list
 
 def _alone(hub: Hub, asked: Asked, access: Access, entry: Entry) -> Answer:
     try:
+        refuse_nested(entry)
         if entry.method in INTERACTION:
             (result,) = hub.transactions.commit([entry], access)
             return written(asked, hub.base, result.status, result.stored)
@@ -87,20 +94,20 @@ def _read(hub: Hub, connection: Connection, asked: Asked, access: Access, entry:
         entry.version,
         pairs,
         entry.query,
-        {"prefer": asked.headers.get("prefer", "")},
+        {"prefer": asked.headers.get("prefer", ""), "if-none-match": entry.if_none_match},
     )
     if not entry.id:
         return search_type(hub, connection, one, access)
     return (vread if entry.version is not None else read)(hub, connection, one, access)
 
 
-def _entry(answer: Answer, wants: bool) -> dict[str, Any]:
+def _entry(answer: Answer, outcome: bool) -> dict[str, Any]:
     response: dict[str, Any] = {"status": f"{answer.status} {REASONS.get(answer.status, '')}".strip()}
     if "Location" in answer.headers:
         response["location"] = answer.headers["Location"]
     if "ETag" in answer.headers:
         response["etag"] = answer.headers["ETag"]
-    if answer.status >= 400:
+    if answer.status >= 400 or (outcome and answer.body):
         return {"response": response | {"outcome": msgspec.Raw(answer.body)}}
     entry: dict[str, Any] = {}
     if answer.body:

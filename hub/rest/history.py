@@ -18,9 +18,7 @@ from hub.store.read import Stored
 def history_instance(hub: Hub, connection: Connection, asked: Asked, access: Access) -> Answer:
     """A Bundle of every version; 404 where there never was one."""
     asked.check_id()
-    unknown = [name for name, _ in asked.pairs if name != "_format"]
-    if unknown and asked.prefer("handling") != "lenient":
-        raise Problem("not-supported", f"history does not take '{unknown[0][:64]}' here", unknown[0][:64])
+    asked.no_parameters()
     found = store.versions(connection, access, asked.type, asked.id)
     if not found:
         raise Problem("not-found", "There is no such resource")

@@ -14,11 +14,11 @@ from sqlalchemy import Connection
 from hub.access import Access
 from hub.fhir import json
 from hub.problems import Issue, Problem, outcome
-from hub.rest.asked import FORM, Answer, Asked
+from hub.rest.asked import FORM, Answer, Asked, negotiate
 from hub.rest.hub import Hub
 from hub.search.cursor import seal, unseal
 from hub.search.match import matches
-from hub.search.query import Query, parse
+from hub.search.query import MAX_PAIRS, Query, parse
 from hub.store import read as store
 from hub.store.read import Stored
 
@@ -30,7 +30,7 @@ def search_type(hub: Hub, connection: Connection, asked: Asked, access: Access) 
     shown = [row for row in found[: query.count] if _still_matches(query, row, hub.base)]
     bundle: dict[str, Any] = {"resourceType": "Bundle", "type": "searchset"}
     if query.total != "none":
-        bundle["total"] = store.total(connection, access, query)
+        bundle["total"] = _total(hub, connection, query, access)
     bundle["link"] = _links(hub, query, access, found)
     entries = [_entry(hub.base, row) for row in shown]
     if query.ignored:
@@ -44,11 +44,14 @@ def search_post(hub: Hub, connection: Connection, asked: Asked, access: Access) 
     """POST _search: parameters of the form and of the URL all apply."""
     if asked.headers.get("content-type", "").partition(";")[0].strip().lower() != FORM:
         raise Problem("media-type", f"_search takes {FORM}", "Content-Type")
+    if asked.body.count(b"&") > MAX_PAIRS:
+        raise Problem("search-too-long", f"A search has at most {MAX_PAIRS} parameters")
     try:
-        pairs = parse_qsl(asked.body.decode("utf-8"), keep_blank_values=True, max_num_fields=200)
+        pairs = parse_qsl(asked.body.decode("utf-8"), keep_blank_values=True)
     except ValueError:
-        raise Problem("value", "The form is not UTF-8, or has too many fields") from None
+        raise Problem("value", "The form is not UTF-8") from None
     merged = Asked("GET", asked.type, pairs=(*asked.pairs, *pairs), headers=asked.headers)
+    negotiate(merged)
     return search_type(hub, connection, merged, access)
 
 
@@ -61,6 +64,17 @@ def _page(hub: Hub, connection: Connection, query: Query, access: Access) -> lis
     if query.cursor:
         after = unseal(hub.secret, query.cursor, access.who, _identity(query), int(hub.now().timestamp()))
     return store.page(connection, access, query, after, query.count + 1)
+
+
+def _total(hub: Hub, connection: Connection, query: Query, access: Access) -> int:
+    """How many match. The index does not know case and accents, so `:exact` is counted in the resources."""
+    if not any(criterion.modifier == "exact" for criterion in query.criteria):
+        return store.total(connection, access, query)
+    count, after = 0, list[int]()
+    while rows := store.page(connection, access, query, after, hub.limits.most):
+        count += sum(_still_matches(query, row, hub.base) for row in rows)
+        after = store.position(query, rows[-1])
+    return count
 
 
 def _identity(query: Query) -> str:

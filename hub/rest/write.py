@@ -10,9 +10,13 @@ from hub.rest.asked import Answer, Asked, written
 from hub.rest.hub import Hub
 from hub.transactions import single
 
+# they ask the server not to write: leaving them out would write what the client meant to prevent
+NOT_DONE = ("if-none-match", "if-modified-since", "if-unmodified-since", "idempotency-key")
+
 
 def create(hub: Hub, asked: Asked, access: Access) -> Answer:
     """201, or 200 where If-None-Exist finds the one that is there already."""
+    asked.no_parameters()
     condition = asked.headers.get("if-none-exist", "").lstrip("?")
     entry = single("POST", asked.type, resource=asked.resource(), if_none_exist=condition)
     return _done(hub, asked, access, entry)
@@ -21,6 +25,7 @@ def create(hub: Hub, asked: Asked, access: Access) -> Answer:
 def update(hub: Hub, asked: Asked, access: Access) -> Answer:
     """200, or 201 where the id was free; 412 where If-Match is stale."""
     asked.check_id()
+    asked.no_parameters()
     expected = etag_version(asked.headers.get("if-match"))
     entry = single("PUT", asked.type, id=asked.id, resource=asked.resource(), if_match=expected)
     return _done(hub, asked, access, entry)
@@ -38,6 +43,7 @@ def conditional_update(hub: Hub, asked: Asked, access: Access) -> Answer:
 def delete(hub: Hub, asked: Asked, access: Access) -> Answer:
     """204, also where there was nothing."""
     asked.check_id()
+    asked.no_parameters()
     expected = etag_version(asked.headers.get("if-match"))
     return _done(hub, asked, access, single("DELETE", asked.type, id=asked.id, if_match=expected))
 
@@ -46,9 +52,13 @@ def conditional_delete(hub: Hub, asked: Asked, access: Access) -> Answer:
     """Delete the one that the search finds; 412 where it finds several."""
     if not asked.query:
         raise Problem("method", "DELETE on a type needs a condition", headers={"Allow": "GET, POST"})
-    return _done(hub, asked, access, single("DELETE", asked.type, query=asked.query))
+    expected = etag_version(asked.headers.get("if-match"))
+    return _done(hub, asked, access, single("DELETE", asked.type, query=asked.query, if_match=expected))
 
 
 def _done(hub: Hub, asked: Asked, access: Access, entry: Entry) -> Answer:
+    for name in NOT_DONE:
+        if name in asked.headers:
+            raise Problem("not-supported", f"{name} is not supported on a write", name)
     (result,) = hub.transactions.commit([entry], access)
     return written(asked, hub.base, result.status, result.stored)

@@ -37,7 +37,8 @@ def _payload(secret: bytes, cursor: str) -> bytes:
     body, _, _mac_text = cursor[:MAX_LENGTH].partition(".")
     try:
         payload = urlsafe_b64decode(body + "=" * (-len(body) % 4))
-        genuine = cursor == f"{_text(payload)}.{_text(_mac(secret, payload))}"
+        wanted = f"{_text(payload)}.{_text(_mac(secret, payload))}"
+        genuine = hmac.compare_digest(cursor.encode("utf-8", "replace"), wanted.encode())
     except (ValueError, NotBase64):
         genuine = False
     if not genuine:

@@ -10,8 +10,19 @@ from hashlib import blake2b
 _SEPARATOR = "\x1f"  # validation refuses control characters in values, so that parts cannot run together
 
 
-@lru_cache(maxsize=16384)
+LONGEST_REMEMBERED = 200  # characters: a sender must not fill the memory with its texts
+
+
 def key(*parts: str) -> int:
     """A signed 64-bit number for these parts."""
+    return _remembered(parts) if sum(map(len, parts)) <= LONGEST_REMEMBERED else _number(parts)
+
+
+@lru_cache(maxsize=16384)
+def _remembered(parts: tuple[str, ...]) -> int:
+    return _number(parts)
+
+
+def _number(parts: tuple[str, ...]) -> int:
     text = _SEPARATOR.join(parts).encode("utf-8", "surrogatepass")
     return int.from_bytes(blake2b(text, digest_size=8).digest(), "big", signed=True)

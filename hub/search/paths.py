@@ -7,6 +7,7 @@ Refuses: any other expression raises UnsupportedPath when the table is read, nev
 
 import re
 from collections.abc import Callable, Iterator
+from itertools import islice
 from typing import Any
 
 Node = Any
@@ -82,8 +83,9 @@ def _steps(text: str) -> list[Step]:
     for place, token in enumerate(tokens):
         following = tokens[place + 1] if place + 1 < len(tokens) else {}
         if name := token["name"]:
-            steps.append(_named(name, following.get("as") or following.get("oftype")))
-        elif not (token["as"] or token["oftype"]):
+            step = _named(name, following.get("as") or following.get("oftype"))
+            steps.append(_nth(step, int(position)) if (position := following.get("position")) else step)
+        elif not (token["as"] or token["oftype"] or token["position"]):
             steps.append(_filter(token))
     return steps
 
@@ -118,6 +120,10 @@ def _named(name: str, chosen: str | None) -> Step:
     return step
 
 
+def _nth(inner: Step, position: int) -> Step:
+    return lambda node: islice(inner(node), position, position + 1)
+
+
 def _truth(inner: Step) -> Step:
     def step(node: Node) -> Iterator[Node]:
         yield any(value is not False for value in inner(node))
@@ -134,9 +140,7 @@ def _filter(token: dict[str, str | None]) -> Step:
     if token["has"]:
         has = token["has"]
         return lambda node: iter((node,)) if any(_extensions(node, has)) else iter(())
-    if token["extension"]:
-        return _extension_values(str(token["extension"]))
-    return lambda node: iter((node,))  # [0]: the step before it already gave the elements one by one
+    return _extension_values(str(token["extension"]))
 
 
 def _extensions(node: Node, url: str | None) -> Iterator[dict[str, Any]]:

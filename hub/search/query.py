@@ -7,9 +7,10 @@ and listed in `Query.ignored`.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
+from hub.fhir.types import resource_types
 from hub.problems import Problem
 from hub.search.parameters import IN_COLUMNS, Parameter, parameters_of
 from hub.search.values import date_range, reference_of
@@ -18,6 +19,7 @@ MAX_OR = 500
 MAX_PAIRS = 100
 MODIFIERS = {"string": ("exact", "contains"), "token": (), "uri": (), "date": ()}
 PREFIXES = ("eq", "ne", "gt", "lt", "ge", "le", "sa", "eb")
+UNSORTED = " "  # an empty `_sort=` is an error, not asking for none
 SORTS = ("_lastUpdated", "-_lastUpdated")
 TOTALS = ("none", "estimate", "accurate")
 
@@ -91,9 +93,9 @@ class Limits:
 def parse(resource_type: str, pairs: Sequence[Pair], limits: Limits, lenient: bool = False) -> Query:
     """The query in a URL's (name, value) pairs. Raises Problem."""
     if len(pairs) > MAX_PAIRS:
-        raise Problem("too-costly", f"A search has at most {MAX_PAIRS} parameters")
+        raise Problem("search-too-long", f"A search has at most {MAX_PAIRS} parameters")
     criteria, kept, ignored = [], [], []
-    control = {"_sort": "", "_count": str(limits.page), "_total": "none", "_summary": "false", "_cursor": ""}
+    control = {"_sort": UNSORTED, "_count": str(limits.page), "_total": "none", "_summary": "false", "_cursor": ""}
     for name, value in pairs:
         try:
             if name in control:
@@ -111,7 +113,7 @@ def parse(resource_type: str, pairs: Sequence[Pair], limits: Limits, lenient: bo
     return Query(
         resource_type,
         tuple(criteria),
-        _choice("_sort", control["_sort"], ("", *SORTS)),
+        _choice("_sort", control["_sort"], (UNSORTED, *SORTS)).strip(),
         count,
         "accurate" if count == 0 else _choice("_total", control["_total"], TOTALS),
         control["_cursor"],
@@ -122,18 +124,20 @@ def parse(resource_type: str, pairs: Sequence[Pair], limits: Limits, lenient: bo
 
 def _choice(name: str, value: str, choices: Sequence[str]) -> str:
     if value not in choices:
-        raise Problem("not-supported", f"{name} takes {', '.join(filter(None, choices))}", name)
+        raise Problem("not-supported", f"{name} takes {', '.join(filter(str.strip, choices))}", name)
     return value
 
 
 def _count(text: str, most: int) -> int:
-    if not re.fullmatch(r"\d{1,9}", text):
+    if not re.fullmatch(r"[0-9]{1,9}", text):
         raise Problem("value", "_count is a whole number from 0", "_count")
     return min(int(text), most)
 
 
 def criterion(resource_type: str, name: str, text: str, base: str = "") -> Criterion:
     """One `name[:modifier]=value[,value…]` of a URL."""
+    if "\0" in text:
+        raise Problem("value", "A value holds no NUL character", name[:64])
     code, _, modifier = name.partition(":")
     parameter = parameters_of(resource_type).get(code)
     if parameter is None:
@@ -149,7 +153,7 @@ def criterion(resource_type: str, name: str, text: str, base: str = "") -> Crite
 
 
 def _check_modifier(parameter: Parameter, modifier: str) -> None:
-    allowed = parameter.targets if parameter.type == "reference" else MODIFIERS.get(parameter.type, ())
+    allowed = _targets(parameter) if parameter.type == "reference" else MODIFIERS.get(parameter.type, ())
     if modifier and (modifier not in allowed or parameter.code in IN_COLUMNS):
         raise Problem(
             "not-supported",
@@ -158,9 +162,20 @@ def _check_modifier(parameter: Parameter, modifier: str) -> None:
         )
 
 
+def _targets(parameter: Parameter) -> Collection[str]:
+    """The types a reference may point at."""
+    return resource_types() if parameter.targets == ("Resource",) else parameter.targets
+
+
 def split(text: str, separator: str) -> list[str]:
-    r"""Parts between separators that no backslash stands before; the backslashes stay."""
-    return re.split(rf"(?<!\\){re.escape(separator)}", text)
+    r"""Parts between separators that are not escaped; the backslashes stay. In `a\\,b` the backslash is escaped."""
+    parts = [""]
+    for piece in re.findall(r"\\.|.", text, re.DOTALL):
+        if piece == separator:
+            parts.append("")
+        else:
+            parts[-1] += piece
+    return parts
 
 
 def unescape(text: str) -> str:
@@ -190,7 +205,8 @@ def _reference(parameter: Parameter, modifier: str, text: str, base: str) -> Ref
     target, value = reference_of(text, base)
     if target is None and re.fullmatch(r"[A-Za-z0-9.\-]{1,64}", value):
         # one possible target makes `patient=123` as exact as `patient=Patient/123`
-        only = parameter.targets[0] if len(parameter.targets) == 1 else None
+        targets = _targets(parameter)
+        only = next(iter(targets)) if len(targets) == 1 else None
         return ReferenceValue("Patient" if parameter.code == "patient" else modifier or only, value)
     if modifier and target not in (None, modifier):
         raise Problem("value", f"'{parameter.code}:{modifier}' takes a reference to {modifier}", parameter.code)

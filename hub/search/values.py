@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from hub.clock import micros
+from hub.clock import MICROSECOND, micros
 
 NEVER, FOREVER = -(2**62), 2**62
 
@@ -20,12 +20,13 @@ NEVER, FOREVER = -(2**62), 2**62
 CONTACT_SYSTEMS = frozenset(["phone", "fax", "email", "pager", "url", "sms", "other"])
 
 _DATE = re.compile(
-    r"^(?P<year>\d{4})(?:-(?P<month>\d\d)(?:-(?P<day>\d\d)"
-    r"(?:T(?P<hour>\d\d):(?P<minute>\d\d)(?::(?P<second>\d\d)(?:\.(?P<fraction>\d{1,9}))?)?"
-    r"(?P<zone>Z|[+-]\d\d:\d\d)?)?)?)?$"
+    r"(?P<year>\d{4})(?:-(?P<month>\d\d)(?:-(?P<day>\d\d)"
+    r"(?:T(?P<hour>\d\d):(?P<minute>\d\d)(?::(?P<second>\d\d)(?:\.(?P<fraction>\d+))?)?"
+    r"(?P<zone>Z|[+-]\d\d:\d\d)?)?)?)?\Z",
+    re.ASCII,
 )
 _VERSIONED = re.compile(r"/_history/[^/]+$")
-_RELATIVE = re.compile(r"^([A-Z][A-Za-z]+)/([A-Za-z0-9.\-]{1,64})$")
+_RELATIVE = re.compile(r"([A-Z][A-Za-z]+)/([A-Za-z0-9.\-]{1,64})\Z")
 
 Token = tuple[str | None, str]  # system, code
 Reference = tuple[str | None, str]  # type, id; or None, an absolute or logical address
@@ -77,17 +78,18 @@ def date_range(text: str) -> tuple[int, int] | None:
         return None
     try:
         low = _start(found)
-        return micros(low), micros(low + _width(found))
-    except (ValueError, OverflowError):
+    except ValueError:
         return None
+    # numbers, not datetimes: the year 9999 has an end, too
+    return low, low + _width(found) // MICROSECOND
 
 
-def _start(found: re.Match[str]) -> datetime:
+def _start(found: re.Match[str]) -> int:
     whole = {name: int(found[name] or least) for name, least in (("year", 1), ("month", 1), ("day", 1))}
     clock = {name: int(found[name] or 0) for name in ("hour", "minute", "second")}
     fraction = int((found["fraction"] or "0").ljust(6, "0")[:6])
     start = datetime(**whole, **clock, microsecond=fraction, tzinfo=UTC)
-    return start - _offset(found["zone"])
+    return micros(start) - _offset(found["zone"]) // MICROSECOND
 
 
 def _offset(zone: str | None) -> timedelta:
@@ -165,6 +167,6 @@ def strings(node: Any) -> Iterator[str]:
 
 
 def plain(text: str) -> str:
-    """A text as string search compares it: no case, no accents, single spaces, no punctuation at the ends."""
-    flat = unicodedata.normalize("NFKD", text.casefold())
+    """A text as string search compares it: no case, no accents, single spaces and none at the ends."""
+    flat = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", text).casefold())
     return " ".join("".join(c for c in flat if not unicodedata.combining(c)).split())

@@ -76,9 +76,11 @@ class Database:
         try:
             with _told_as_problem():
                 yield held
-        except BaseException:
-            self._local.connection = None
-            held.close()
+        except BaseException as error:
+            # a refusal such as 404 says nothing against the connection
+            if not isinstance(error, Problem) or isinstance(error.__cause__, DBAPIError):
+                self._local.connection = None
+                held.close()
             raise
 
     @contextmanager

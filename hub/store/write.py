@@ -57,9 +57,10 @@ _NEXT = (
 
 
 def create(connection: Connection, rows: Sequence[Stored]) -> None:
-    """First versions."""
+    """First versions, in one order: two writers of the same new ids never wait for each other in a circle."""
     if rows:
-        connection.execute(_NEW, [_columns(row) for row in rows])
+        ordered = sorted(rows, key=lambda row: (row.type, row.id))
+        connection.execute(_NEW, [_columns(row) for row in ordered])
 
 
 def replace(connection: Connection, pairs: Sequence[tuple[Stored, Stored]]) -> None:
@@ -113,11 +114,10 @@ def remember(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
     """Outbox rows; one that is there already (same kind and key) stays as it is."""
     if not rows:
         return
-    have = set()
+    fresh: dict[tuple[Any, Any], dict[str, Any]] = {}
     for row in rows:
         known = select(outbox.c.seq).where(outbox.c.kind == row["kind"], outbox.c.key == row["key"])
-        if connection.execute(known).first():
-            have.add((row["kind"], row["key"]))
-    fresh = [dict(row) for row in rows if (row["kind"], row["key"]) not in have]
+        if not connection.execute(known).first():
+            fresh.setdefault((row["kind"], row["key"]), dict(row))
     if fresh:
-        connection.execute(insert(outbox), fresh)
+        connection.execute(insert(outbox), list(fresh.values()))

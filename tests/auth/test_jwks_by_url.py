@@ -221,6 +221,12 @@ def wrong_answers(rsa_key: dict[str, Any]) -> dict[str, tuple[str, int, dict[str
         "no JSON": ("not-a-jwks", 200, {}, b"<html>"),
         "no keys": ("not-a-jwks", 200, {}, b'{"keys": []}'),
         "a private key": ("not-a-jwks", 200, {}, json.dumps({"keys": [rsa_key]}).encode()),
+        "a private key among right ones": (
+            "not-a-jwks",
+            200,
+            {},
+            json.dumps({"keys": [*public_jwks(rsa_key)["keys"], new_key("ES384")]}).encode(),
+        ),
         "two keys of one kid": ("not-a-jwks", 200, {}, json.dumps(public_jwks(rsa_key, rsa_key)).encode()),
         "gzip though nobody asked": ("not-a-jwks", 200, {"Content-Encoding": "gzip"}, b"\x1f\x8b\x08"),
     }

@@ -53,12 +53,11 @@ def test_a_replay_is_refused_until_the_assertion_is_past_use_and_then_forgotten(
     form = forge.form(forge.assertion(exp=int(clock().timestamp()) + 300))
     web = app.test_client()
     assert web.post("/auth/token", data=form).status_code == 200
-    for seconds in (299, 62):
+    for seconds, gone in ((299, 0), (50, 0), (20, 2)):  # kept while the clock of another node may be behind
         clock.move(seconds)
         with registered.write() as connection:
-            gone = forget_expired(connection, clock())
+            assert forget_expired(connection, clock()) == gone
         assert web.post("/auth/token", data=form).status_code == 401
-    assert gone == 2
 
 
 def test_housekeeping_goes_in_batches_and_leaves_what_is_still_good(

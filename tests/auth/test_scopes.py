@@ -117,3 +117,8 @@ def test_the_wildcard_is_granted_type_by_type_where_types_are_registered() -> No
     assert written(granted(parse("system/*.rs"), parse("system/Patient.r system/Task.cruds"))) == (
         "system/Patient.r system/Task.rs"
     )
+
+
+def test_what_the_wildcard_covers_is_not_granted_a_second_time() -> None:
+    asked = parse("system/*.r system/Patient.r system/Task.ru")
+    assert written(granted(asked, parse("system/*.ru"))) == "system/*.r system/Task.u"

@@ -307,6 +307,14 @@ def test_another_method_than_post_is_405_t19(web: FlaskClient, forge: Any, metho
     assert answer.get_json()["error"] == "invalid_request"
 
 
+@pytest.mark.parametrize("media_type", ["text/plain", "application/json", "multipart/form-data; boundary=x", ""])
+def test_a_right_form_under_another_media_type_is_an_invalid_request_t19(
+    web: FlaskClient, forge: Any, media_type: str
+) -> None:
+    answer = web.post("/auth/token", data=urlencode(forge.form()), content_type=media_type)
+    assert (answer.status_code, answer.get_json()["error"]) == (400, "invalid_request")
+
+
 def test_a_json_body_is_an_invalid_request_t19(web: FlaskClient, forge: Any) -> None:
     answer = web.post("/auth/token", json=forge.form())
     assert (answer.status_code, answer.get_json()["error"]) == (400, "invalid_request")

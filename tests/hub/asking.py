@@ -1,0 +1,186 @@
+"""Asking the hub over its REST API in tests: a client with small verbs, invented resources, and what a refusal is."""
+
+import json
+from dataclasses import dataclass, replace
+from typing import Any
+
+from flask import Flask
+from sqlalchemy import func, select
+from werkzeug.test import TestResponse
+
+from auth import clients
+from auth.development_token import public_jwks
+from auth.guard import Guard
+from auth.tokens import token_hash
+from conformance.capability_statement import capability_statement
+from conformance.validation.structure import validate, validate_bundle_shell
+from hub import clock
+from hub.problems import Issue
+from hub.rest.app import create_app
+from hub.rest.hub import Hub
+from hub.search.query import Limits
+from hub.store import tables
+from hub.store.engine import Database
+from hub.transactions import Transactions
+
+BASE = "https://hub.example/fhir"
+MRN = "https://hospital.invalid/mrn"
+MAX_BODY = 3 * 2**20
+MAX_ENTRIES = 20
+FHIR_JSON = "application/fhir+json"
+SECRET = b"a secret of the tests, 32 long!!"
+WRITTEN = (
+    tables.resource,
+    tables.history,
+    tables.index_token,
+    tables.index_date,
+    tables.index_string,
+    tables.outbox,
+)
+
+# name of the client -> its scopes
+CLIENTS = {
+    "all": "system/*.cruds",
+    "other": "system/*.cruds",
+    "patients": "system/Patient.cruds",
+    "reader": "system/*.r",
+    "searcher": "system/*.s",
+    "creator": "system/*.c",
+    "updater": "system/*.u",
+    "deleter": "system/*.d",
+}
+
+
+def token_of(name: str) -> str:
+    """43 characters of base64url, as a token has."""
+    return f"test-token-{name}".ljust(43, "x")
+
+
+def register(database: Database, key: dict[str, Any]) -> None:
+    """The clients above, each with a token that is good for an hour."""
+    now = clock.now()
+    issued = clock.micros(now)
+    with database.write() as connection:
+        for name, scopes in CLIENTS.items():
+            clients.add(connection, clients.Client(name, name, "ehr", scopes, public_jwks(key)), now)
+            row = {"hash": token_hash(token_of(name)), "client": name, "scopes": scopes, "issued": issued}
+            connection.execute(tables.token.insert().values(row | {"expires": issued + 3_600_000_000}))
+
+
+def validator(resource: dict[str, Any], expected: str, conditional: bool) -> list[Issue]:
+    return validate(resource, expected, conditional_references=conditional)
+
+
+def app_of(database: Database, now: clock.Clock = clock.now) -> Flask:
+    """The hub's application as the front door puts it together."""
+    hub = Hub(
+        database=database,
+        transactions=Transactions(database, validator, lambda changes: (), BASE, now),
+        base=BASE,
+        secret=SECRET,
+        limits=Limits(page=10, most=50, base=BASE),
+        cursor_seconds=600,
+        most_entries=MAX_ENTRIES,
+        capabilities=lambda: capability_statement(
+            BASE, "https://hub.example/auth/token", "0", "2026-01-01T00:00:00Z"
+        ),
+        guard=Guard(database).access_of,
+        shell=lambda bundle: validate_bundle_shell(bundle, conditional_references=True),
+        now=now,
+    )
+    return create_app(hub, MAX_BODY)
+
+
+@dataclass(frozen=True)
+class Api:
+    """One client of the hub. Paths stand below the FHIR base; bodies are JSON values, or bytes sent as they are."""
+
+    app: Flask
+    database: Database
+    who: str = "all"
+
+    def as_(self, who: str) -> "Api":
+        return replace(self, who=who)
+
+    def ask(self, method: str, path: str, body: Any = None, **headers: str) -> TestResponse:
+        sent = {"Authorization": f"Bearer {token_of(self.who)}"}
+        if body is not None:
+            sent["Content-Type"] = FHIR_JSON
+        sent |= {name.replace("_", "-"): value for name, value in headers.items()}
+        data = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
+        return self.app.test_client().open(
+            f"/fhir{path}", method=method, data=data, headers={n: v for n, v in sent.items() if v}
+        )
+
+    def get(self, path: str, **headers: str) -> TestResponse:
+        return self.ask("GET", path, **headers)
+
+    def post(self, path: str, body: Any = None, **headers: str) -> TestResponse:
+        return self.ask("POST", path, body, **headers)
+
+    def put(self, path: str, body: Any, **headers: str) -> TestResponse:
+        return self.ask("PUT", path, body, **headers)
+
+    def delete(self, path: str, **headers: str) -> TestResponse:
+        return self.ask("DELETE", path, **headers)
+
+    def form(self, path: str, form: str, **headers: str) -> TestResponse:
+        return self.ask("POST", path, form.encode(), Content_Type="application/x-www-form-urlencoded", **headers)
+
+    def bundle(self, kind: str, *entries: dict[str, Any], **headers: str) -> TestResponse:
+        return self.post("", {"resourceType": "Bundle", "type": kind, "entry": list(entries)}, **headers)
+
+    def have(self, *resources: dict[str, Any]) -> None:
+        """Store these, each under its own id."""
+        for resource in resources:
+            answer = self.put(f"/{resource['resourceType']}/{resource['id']}", resource)
+            assert answer.status_code in (200, 201), answer.text
+
+    def found(self, path: str) -> list[str]:
+        """The ids a search finds, in its order."""
+        answer = self.get(path)
+        assert answer.status_code == 200, answer.text
+        return [e["resource"]["id"] for e in answer.json.get("entry", []) if e["search"]["mode"] == "match"]
+
+    def counts(self) -> dict[str, int]:
+        return counts(self.database)
+
+
+def counts(database: Database) -> dict[str, int]:
+    """Rows of every table that a commit writes."""
+    with database.read() as connection:
+        return {t.name: connection.execute(select(func.count()).select_from(t)).scalar_one() for t in WRITTEN}
+
+
+def refused(answer: TestResponse, status: int, code: str) -> dict[str, Any]:
+    """The issue of an answer that refuses, in FHIR's words and no others."""
+    assert answer.status_code == status, (answer.status_code, answer.text)
+    assert answer.content_type == f"{FHIR_JSON}; charset=utf-8"
+    body: dict[str, Any] = json.loads(answer.data)
+    assert body["resourceType"] == "OperationOutcome"
+    issue: dict[str, Any] = body["issue"][0]
+    assert (issue["severity"], issue["code"]) == ("error", code), body
+    assert issue["diagnostics"]
+    assert "Traceback" not in answer.text
+    return issue
+
+
+def patient(identity: str = "", **parts: Any) -> dict[str, Any]:
+    return {"resourceType": "Patient"} | ({"id": identity} if identity else {}) | parts
+
+
+def observation(identity: str = "", **parts: Any) -> dict[str, Any]:
+    base = {"resourceType": "Observation", "status": "final", "code": {"text": "invented"}}
+    return base | ({"id": identity} if identity else {}) | parts
+
+
+def mrn(value: str) -> list[dict[str, str]]:
+    return [{"system": MRN, "value": value}]
+
+
+def entry(method: str, url: str, resource: dict[str, Any] | None = None, **parts: Any) -> dict[str, Any]:
+    """An entry of a Bundle; `full_url` goes beside the request, all else into it."""
+    made: dict[str, Any] = {"fullUrl": parts.pop("full_url")} if "full_url" in parts else {}
+    if resource is not None:
+        made["resource"] = resource
+    return made | {"request": {"method": method, "url": url, **parts}}
