@@ -132,15 +132,20 @@ class Worker:
 
     def _deliveries_lane(self) -> bool:
         """One in flight for each thread; a slow receiver holds one thread, not the others."""
+        signal = self._signals["deliveries_lane"]
         with ThreadPoolExecutor(self.delivery_threads, "deliver") as pool:
             running: set[Future[None]] = set()
             while not self._stop.is_set():
+                signal.clear()
                 running = {future for future in running if not future.done()}
                 free = self.delivery_threads - len(running)
                 claimed = self._claim(self.deliveries, free) if free else []
-                running |= {pool.submit(self._do, self.deliveries, one) for one in claimed}
+                for one in claimed:
+                    future = pool.submit(self._do, self.deliveries, one)
+                    future.add_done_callback(lambda _: signal.set())  # the next of its line may go
+                    running.add(future)
                 if not claimed:
-                    self._stop.wait(0.05)
+                    signal.wait(IDLE_SECONDS)
         return False
 
     def _chores_lane(self) -> bool:

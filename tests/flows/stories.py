@@ -66,15 +66,15 @@ def member_and_care_plan() -> dict[str, Any]:
     }
 
 
-def subscription(topic: str, endpoint: str, panel: str = "Group/panel-1") -> dict[str, Any]:
-    """A Backport Subscription on a panel's admissions or discharges, full resources."""
+def subscription(topic: str, endpoint: str, narrowed: str = "panel=Group/panel-1") -> dict[str, Any]:
+    """A Backport Subscription on admissions or discharges, full resources; of a panel, if not narrowed otherwise."""
     return {
         "resourceType": "Subscription",
         "status": "requested",
         "reason": "The lead care manager meets the member at the door",
         "criteria": topic,
         "_criteria": {
-            "extension": [{"url": f"{BACKPORT}backport-filter-criteria", "valueString": f"Encounter?panel={panel}"}]
+            "extension": [{"url": f"{BACKPORT}backport-filter-criteria", "valueString": f"Encounter?{narrowed}"}]
         },
         "channel": {
             "type": "rest-hook",
@@ -93,7 +93,7 @@ def adt(event: str, control_id: str, *, visit: str = "V1", cin: str = CIN, at: s
     segments = (
         f"MSH|^~\\&|ADTAPP|NOWHERE|HUB|COUNTY|{at}||ADT^{event}^ADT_A01|{control_id}|P|2.5.1",
         f"EVN|{event}|{at}",
-        f"PID|1||M{visit}^^^NOWHERE^MR~{cin}^^^MEDI-CAL^MA||Testperson-Alder^Fixture||19800203|F",
+        f"PID|1||M{cin}^^^NOWHERE^MR~{cin}^^^MEDI-CAL^MA||Testperson-Alder^Fixture||19800203|F",
         "NK1|1|Testperson-Birch^Sibling|SIB|1 Nowhere Street^^Exampleton^CA^00000|5550100",
         f"PV1|1|I|4 EAST^401^A^NOWHERE||||||||||||||||{visit}|||||||||||||||||{left}",
         f"IN1|1|MCAL|EHP|Example Health Plan||||||||20260101||||Testperson-Alder^Fixture|SEL|||||||||||||||||||{cin}",

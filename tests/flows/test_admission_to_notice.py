@@ -127,8 +127,8 @@ def test_a_message_of_an_unknown_hospital_is_safe_and_waits(hub: HubProcess) -> 
 def test_a_member_whom_nobody_knows_becomes_a_patient_of_the_hospital(hub: HubProcess) -> None:
     api = _session(hub, register(hub, "harbor-ehr", "ehr"))
     _send(hub, stories.adt("A04", "N1", cin="95555555C"))
-    _wait_for(lambda: _found(api, hub, "Patient", identifier="https://nowhere.example/mrn|MV1"))
-    (patient,) = _found(api, hub, "Patient", identifier="https://nowhere.example/mrn|MV1")
+    _wait_for(lambda: _found(api, hub, "Patient", identifier="https://nowhere.example/mrn|M95555555C"))
+    (patient,) = _found(api, hub, "Patient", identifier="https://nowhere.example/mrn|M95555555C")
     assert patient["meta"]["source"] == "urn:calaim-hub:adt:NOWHERE"
 
 
