@@ -80,8 +80,16 @@ def _for_clients(resource: dict[str, Any], expected: str, conditional: bool) -> 
     return found
 
 
+def _begin_log() -> None:
+    """Lines to stderr, in each process of the hub."""
+    logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    for ours in ("hub", "auth", "adapters"):
+        logging.getLogger(ours).setLevel(settings()["HUB_LOG_LEVEL"])
+
+
 def make_app() -> Any:
     """The WSGI application of this process."""
+    _begin_log()
     from auth.blueprint import blueprint
     from auth.guard import Guard
     from conformance.validation.structure import validate_bundle_shell
@@ -207,12 +215,33 @@ def release_leases() -> None:
             outbox.release(connection)
 
 
-def serve(web: bool, mllp: bool, worker: bool) -> None:
-    """Run the chosen roles until told to stop."""
-    from hub.processes import Web, run
+class CannotStart(Exception):
+    """What keeps the hub from starting, as a sentence."""
+
+
+def check_start() -> None:
+    """Settings, schema and local tables are fit to start with. Raises CannotStart."""
+    from adapters.adt.local_tables import local_tables
+    from hub.store.schema import is_current
 
     chosen = settings()
     chosen.secret_key()
+    if not is_current(database()):
+        raise CannotStart("The database cannot be reached or has not this release's schema: run `hub migrate`.")
+    tables = local_tables(chosen.facilities_file, chosen.code_tables_dir)
+    try:
+        tables.facilities()
+        tables.codes()
+    except (ValueError, OSError) as error:
+        raise CannotStart(f"A local table cannot be used: {error}") from None
+
+
+def serve(web: bool, mllp: bool, worker: bool) -> None:
+    """Run the chosen roles until told to stop. Raises CannotStart."""
+    from hub.processes import PortTaken, Web, run
+
+    check_start()
+    chosen = settings()
     if worker:
         release_leases()
     roles = []
@@ -228,7 +257,10 @@ def serve(web: bool, mllp: bool, worker: bool) -> None:
         make_app,
         make_worker if worker else None,
     )
-    run(site if web else None, roles, lambda: _ready(web, mllp, worker))
+    try:
+        run(site if web else None, roles, lambda: _ready(web, mllp, worker))
+    except (PortTaken, OSError) as error:
+        raise CannotStart(f"The hub cannot listen: {error}") from None
 
 
 def _ready(web: bool, mllp: bool, worker: bool) -> None:
@@ -263,7 +295,6 @@ def command_line() -> Any:
     from auth.commands import add_token, client_commands
     from hub.commands import add_migrate, inbox_commands
 
-    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     app = typer.Typer(
         no_args_is_help=True,
         add_completion=False,
@@ -334,7 +365,9 @@ def main() -> None:
     """The command `hub`."""
     from hub.settings import SettingsError
 
+    os.umask(0o077)  # the database, the keys and the demo's messages are for the hub's user alone
     try:
+        _begin_log()
         command_line()()
-    except SettingsError as error:
+    except (SettingsError, CannotStart) as error:
         sys.exit(str(error))

@@ -15,6 +15,7 @@ arrival; two processes on one PostgreSQL may commit out of turn.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
+from itertools import takewhile
 from typing import Any, Literal
 
 from sqlalchemy import Connection, Select, bindparam, case, func, select, update
@@ -41,6 +42,7 @@ STATES: Mapping[str, str] = {
 PARKED = frozenset(STATES) - {RECEIVED, PROCESSED}
 SPEAKING = (RECEIVED, PROCESSED, "waiting")  # in these a message has something to say about its subject
 MAX_ATTEMPTS = 8
+SUSPECT = 3  # takes in vain after which a message is taken alone
 MICROS = 1_000_000
 FEED, CONTROL_ID, LOCATION, SUBJECT = 128, 256, 64, 256  # what the columns hold
 
@@ -180,9 +182,17 @@ _LEASE = (
 )
 
 
+def is_due(connection: Connection, now: int) -> bool:
+    """Whether a claim might find something: a look that takes no lock."""
+    due = select(inbox.c.seq).where(inbox.c.state == RECEIVED, inbox.c.due <= now)
+    return connection.execute(due.limit(1)).first() is not None
+
+
 def claim(connection: Connection, now: int, lease_seconds: int, limit: int) -> list[Message]:
-    """Take due messages, oldest first; they come back to others when the lease ends. Each take is an attempt."""
-    due = [Message(*row) for row in connection.execute(_DUE, {"now": now, "limit": limit})]
+    """Take due messages, oldest first; they come back to others when the lease ends. Each take is an attempt.
+    A message that was taken several times in vain is taken alone: if it kills its worker, it kills no other's try.
+    """
+    due = _together([Message(*row) for row in connection.execute(_DUE, {"now": now, "limit": limit})])
     taken = [message for message in due if message.attempts < MAX_ATTEMPTS]
     for message in due:
         if message.attempts >= MAX_ATTEMPTS:
@@ -191,6 +201,10 @@ def claim(connection: Connection, now: int, lease_seconds: int, limit: int) -> l
         until = now + lease_seconds * MICROS
         connection.execute(_LEASE, [{"b_seq": message.seq, "b_due": until} for message in taken])
     return taken
+
+
+def _together(due: list[Message]) -> list[Message]:
+    return list(takewhile(lambda message: message.attempts < SUSPECT, due)) or due[:1]
 
 
 def _end(connection: Connection, seq: int, **values: Any) -> bool:

@@ -11,6 +11,7 @@ import logging
 import multiprocessing
 import os
 import signal
+import socket
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -65,6 +66,7 @@ def _wait_for_signal(ready: Callable[[], None]) -> None:
 
 
 def _serve(web: Web, ready: Callable[[], None]) -> None:
+    _refuse_taken(web.host, web.port)
     from granian import Granian
     from granian.constants import Interfaces
 
@@ -87,10 +89,25 @@ def _serve(web: Web, ready: Callable[[], None]) -> None:
     server.serve(spawn_target=partial(_web_process, web.beside), target_loader=web.app, wrap_loader=False)
 
 
+class PortTaken(Exception):
+    """Another process listens there. granian itself would share the port with it, and both would get requests."""
+
+
+def _refuse_taken(host: str, port: int) -> None:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise PortTaken(f"{host}:{port} cannot be listened on: {error.strerror}") from None
+
+
 def _web_process(beside: Callable[[], Role] | None, *args: Any, **options: Any) -> None:
     """Runs in the web process, around granian's own worker."""
+    from granian import _signals
     from granian.server.mp import MPServer
 
+    _signals.set_sync_signals = _stop_once
     die_with_parent()
     role = beside() if beside else None
     if role:
@@ -100,6 +117,23 @@ def _web_process(beside: Callable[[], Role] | None, *args: Any, **options: Any) 
     finally:
         if role:
             role.stop()
+
+
+def _stop_once() -> Any:
+    """In place of granian's own handlers. Ctrl-C brings the web process two signals, the terminal's SIGINT and the
+    first process' SIGTERM, and granian 2.8 then waits for ever, half of the time: only SIGTERM counts, and once."""
+    from granian._granian import WorkerSignal
+
+    event, told = WorkerSignal(), threading.Event()
+
+    def stop(*_: Any) -> None:
+        if not told.is_set():
+            told.set()
+            event.set()
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, stop)
+    return event
 
 
 def die_with_parent() -> None:

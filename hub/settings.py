@@ -41,6 +41,13 @@ def _positive(text: str) -> int:
     return number
 
 
+def _level(text: str) -> str:
+    level = text.upper()
+    if level not in ("DEBUG", "INFO", "WARNING", "ERROR"):
+        raise ValueError
+    return level
+
+
 def _flag(text: str) -> bool:
     return {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}[text.lower()]
 
@@ -84,7 +91,7 @@ SETTINGS: tuple[Setting, ...] = (
         "Web processes. With SQLite one is best: it writes one at a time anyway.",
         _positive,
     ),
-    Setting("HUB_WEB_THREADS", "8", "Threads of each web process.", _positive),
+    Setting("HUB_WEB_THREADS", "4", "Threads of each web process.", _positive),
     Setting("HUB_MAX_BODY_BYTES", "10485760", "Largest request body; more is answered 413.", _positive),
     Setting(
         "HUB_MAX_BUNDLE_ENTRIES",
@@ -95,6 +102,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("HUB_PAGE_SIZE", "50", "Entries on a search page where the client asks for no `_count`.", _positive),
     Setting("HUB_MAX_PAGE_SIZE", "1000", "Most entries on a search page.", _positive),
     Setting("HUB_CURSOR_SECONDS", "3600", "How long a page link can be followed.", _positive),
+    Setting("HUB_LOG_LEVEL", "warning", "`debug`, `info` (a line a request), `warning` or `error`.", _level),
     Setting("HUB_TOKEN_SECONDS", "300", "Life of an access token, at most 300.", _positive),
     Setting(
         "HUB_CIN_SYSTEM",

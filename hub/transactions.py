@@ -8,7 +8,7 @@ An update that changes nothing makes no new version: sending a file again leaves
 """
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 from uuid import uuid4
 
@@ -16,7 +16,6 @@ from sqlalchemy import Connection
 
 from hub import clock
 from hub.access import Access
-from hub.fhir import json
 from hub.fhir.bundles import ID, Entry
 from hub.fhir.references import rewrite
 from hub.problems import Issue, Problem
@@ -24,49 +23,17 @@ from hub.search.index import IndexRows, index_rows
 from hub.search.match import matches
 from hub.search.query import Query
 from hub.store import conditions, write
-from hub.store.conditions import Identity
 from hub.store.engine import Database
-from hub.store.read import Stored
-from hub.store.rids import new_rid
+from hub.versions import Change as Change
+from hub.versions import Result as Result
+from hub.versions import Target, Work
 
 Resource = dict[str, Any]
 Validate = Callable[[Resource, str, bool], Iterable[Issue]]  # resource, its type, conditional references
 Inside = Callable[[Connection], None]
 INTERACTION = {"POST": "create", "PUT": "update", "DELETE": "delete"}
 ORDER = {"DELETE": 0, "POST": 1, "PUT": 2}
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """What one entry did: `before` and `now` are resources (None where there was or is none), `who` asked."""
-
-    type: str
-    id: str
-    version: int
-    before: Resource | None
-    now: Resource | None
-    at: int
-    who: str
-
-
-@dataclass(frozen=True, slots=True)
-class Result:
-    """The answer to one entry: its HTTP status and the version that stands now (None: nothing was there)."""
-
-    status: int
-    stored: Stored | None
-
-
 Effects = Callable[[Sequence[Change]], Iterable[Mapping[str, Any]]]
-
-
-@dataclass(frozen=True, slots=True)
-class _Target:
-    """An entry whose identity is decided. `found` is set where nothing is to be written."""
-
-    entry: Entry
-    identity: Identity | None
-    found: Stored | None = None
 
 
 class Transactions:
@@ -116,14 +83,14 @@ class Transactions:
     ) -> list[Result]:
         # all words at once, in one order: two writers never wait for each other in a circle
         write.lock_words(connection, filter(None, (_word(entry) for entry in entries)))
-        targets: dict[int, _Target] = {}
+        targets: dict[int, Target] = {}
         for place in sorted(range(len(entries)), key=lambda p: ORDER[entries[p].method]):
             with _named(entries[place], many):
                 targets[place] = self._target(connection, entries[place], access, list(targets.values()))
         _refuse_twice(list(targets.values()))
         addresses = _addresses(targets.values())
         held = write.lock(connection, [t.identity for t in targets.values() if t.identity and not t.found])
-        work = _Work(clock.micros(self._now()), held, access.who)
+        work = Work(clock.micros(self._now()), held, access.who)
         results = {}
         for place, target in targets.items():
             with _named(target.entry, many):
@@ -134,29 +101,29 @@ class Transactions:
             inside(connection)
         return [results[place] for place in range(len(entries))]
 
-    def _target(self, connection: Connection, entry: Entry, access: Access, earlier: Sequence[_Target]) -> _Target:
+    def _target(self, connection: Connection, entry: Entry, access: Access, earlier: Sequence[Target]) -> Target:
         condition = _condition(entry)
         if not condition:
-            return _Target(entry, (entry.type, entry.id or str(uuid4())))
+            return Target(entry, (entry.type, entry.id or str(uuid4())))
         # deletions come first, so a conditional create does not find what this commit deletes
         gone = [t.identity for t in earlier if t.entry.method == "DELETE" and entry.method == "POST"]
         query = self._query(entry.type, condition)
         found = conditions.only(query, conditions.candidates(connection, access, query, gone, self._base))
         if entry.method == "POST":
             identity = (entry.type, found.id if found else str(uuid4()))
-            return _Target(entry, identity, found)
+            return Target(entry, identity, found)
         if entry.method == "DELETE":
-            return _Target(entry, (entry.type, found.id) if found else None)
+            return Target(entry, (entry.type, found.id) if found else None)
         sent = (entry.resource or {}).get("id")
         if found and sent not in (None, found.id):
             raise Problem("invalid", "The resource has another id than the one the condition found", "id")
-        return _Target(entry, (entry.type, found.id if found else sent or str(uuid4())))
+        return Target(entry, (entry.type, found.id if found else sent or str(uuid4())))
 
     def _query(self, resource_type: str, condition: str) -> Query:
         return conditions.query_of(resource_type, condition, self._base)
 
     def _referred(
-        self, connection: Connection, access: Access, query: Query, targets: Collection[_Target]
+        self, connection: Connection, access: Access, query: Query, targets: Collection[Target]
     ) -> str | None:
         """What a conditional reference finds once this commit is done: its writes count, its deletions do not."""
         mine = {t.identity: t.entry.resource for t in targets if t.identity and t.found is None}
@@ -176,7 +143,7 @@ class Transactions:
         resource: Resource | None,
         addresses: Mapping[str, str],
         access: Access,
-        targets: Collection[_Target],
+        targets: Collection[Target],
     ) -> Resource | None:
         """The resource with references to other entries, and conditional references, made literal."""
 
@@ -196,7 +163,7 @@ class Transactions:
 
         return None if resource is None else rewrite(resource, resolve, addresses)
 
-    def _store(self, connection: Connection, work: "_Work") -> None:
+    def _store(self, connection: Connection, work: Work) -> None:
         write.create(connection, work.created)
         write.replace(connection, work.replaced)
         write.reindex(
@@ -207,49 +174,6 @@ class Transactions:
 
     def _rows(self, resource: Resource | None) -> IndexRows:
         return index_rows(resource, self._base) if resource is not None else IndexRows()
-
-
-class _Work:
-    """The rows that one commit writes, decided from the locked current versions. Touches no database."""
-
-    def __init__(self, now: int, held: Mapping[tuple[str, str], Stored], who: str):
-        self._now = now
-        self._who = who
-        self._held = held
-        self.created: list[Stored] = []
-        self.replaced: list[tuple[Stored, Stored]] = []
-        self.changes: dict[int, Change] = {}
-
-    def do(self, target: _Target, resource: Resource | None) -> Result:
-        if target.found is not None:
-            return Result(200, target.found)
-        old = self._held.get(target.identity) if target.identity else None
-        _check_version(target.entry, old)
-        if target.identity is None or (target.entry.method == "DELETE" and (old is None or old.deleted)):
-            return Result(204, None)
-        before = json.stored(old.body) if old and old.body else None
-        if resource is not None and before is not None and _content(before) == _content({**resource, "id": old.id}):  # type: ignore[union-attr]
-            return Result(200, old)
-        new = self._next(target.identity, old, resource)
-        status = 204 if resource is None else 201 if before is None else 200
-        return Result(status, self._keep(old, before, *new))
-
-    def _next(self, identity: tuple[str, str], old: Stored | None, resource: Resource | None) -> tuple[Stored, Any]:
-        # a clock that jumped back must not make a resource older than it was
-        at = max(self._now, old.last_updated + 1) if old else self._now
-        version = old.version + 1 if old else 1
-        now = resource and _stamped(resource, identity, version, at)
-        body = json.write(now) if now else None
-        rid = old.rid if old else new_rid(at)
-        return Stored(rid, *identity, version, at, now is None, body), now
-
-    def _keep(self, old: Stored | None, before: Resource | None, new: Stored, now: Resource | None) -> Stored:
-        if old is None:
-            self.created.append(new)
-        else:
-            self.replaced.append((old, new))
-        self.changes[new.rid] = Change(new.type, new.id, new.version, before, now, new.last_updated, self._who)
-        return new
 
 
 def _check_identity(entry: Entry) -> None:
@@ -265,12 +189,7 @@ def _check_identity(entry: Entry) -> None:
         raise Problem("value", "An id has 1 to 64 letters, digits, '-' and '.'", f"{entry.type}.id")
 
 
-def _check_version(entry: Entry, old: Stored | None) -> None:
-    if entry.if_match is not None and (old is None or old.deleted or old.version != entry.if_match):
-        raise Problem("precondition", "If-Match names another version than the current one", "If-Match")
-
-
-def _refuse_twice(targets: Sequence[_Target]) -> None:
+def _refuse_twice(targets: Sequence[Target]) -> None:
     """One identity, or one condition that creates, stands in one entry only."""
     seen: dict[Any, str] = {}
     for target in targets:
@@ -292,7 +211,7 @@ def _word(entry: Entry) -> str | None:
     return conditions.word(entry.type, condition) if condition else None
 
 
-def _addresses(targets: Iterable[_Target]) -> dict[str, str]:
+def _addresses(targets: Iterable[Target]) -> dict[str, str]:
     """fullUrl → Type/id, for entries that others may point at."""
     schemes = ("urn:uuid:", "urn:oid:", "http://", "https://")
     return {
@@ -300,20 +219,6 @@ def _addresses(targets: Iterable[_Target]) -> dict[str, str]:
         for t in targets
         if t.identity and t.entry.full_url.startswith(schemes)
     }
-
-
-def _stamped(resource: Resource, identity: tuple[str, str], version: int, at: int) -> Resource:
-    meta = {"versionId": str(version), "lastUpdated": clock.instant(at)}
-    meta |= {name: value for name, value in resource.get("meta", {}).items() if name not in meta}
-    head = {"resourceType": identity[0], "id": identity[1], "meta": meta}
-    return head | {name: value for name, value in resource.items() if name not in head}
-
-
-def _content(resource: Resource) -> bytes:
-    """What a resource says, without what the server says of it."""
-    meta = {n: v for n, v in resource.get("meta", {}).items() if n not in ("versionId", "lastUpdated")}
-    rest = {name: value for name, value in resource.items() if name not in ("resourceType", "id", "meta")}
-    return json.canonical([meta, rest])
 
 
 class _named:  # noqa: N801 - reads as a word at its call

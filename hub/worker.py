@@ -6,8 +6,8 @@ a message; what it raises decides where the message waits. Nothing is dropped he
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import timedelta
 
@@ -54,31 +54,35 @@ class Worker:
     deliveries: Mapping[str, WorkHandler]
     chores: Sequence[Chore] = ()
     now: clock.Clock = clock.now
-    delivery_threads: int = 4
-    _signals: dict[str, threading.Event] = field(default_factory=dict)
+    delivery_lanes: int = 4
+    _signals: list[threading.Event] = field(default_factory=list)
     _stop: threading.Event = field(default_factory=threading.Event)
     _threads: list[threading.Thread] = field(default_factory=list)
 
     def start(self) -> None:
         """Start the lanes: inbox, local work, deliveries, chores."""
-        for lane in (self._messages_lane, self._work_lane, self._deliveries_lane, self._chores_lane):
-            name = lane.__name__.strip("_")
-            self._signals[name] = threading.Event()
-            thread = threading.Thread(target=self._run, args=(lane, self._signals[name]), name=name, daemon=True)
-            thread.start()
+        deliveries = [self._deliveries_lane] * self.delivery_lanes
+        lanes = (self._messages_lane, self._work_lane, self._chores_lane, *deliveries)
+        for number, lane in enumerate(lanes):
+            signal = threading.Event()
+            name = f"worker-{number}{lane.__name__}"
+            thread = threading.Thread(target=self._run, args=(lane, signal), name=name, daemon=True)
+            self._signals.append(signal)
             self._threads.append(thread)
+            thread.start()
 
     def wake(self) -> None:
         """There may be something to do: look now, do not wait for the next look round."""
-        for signal in self._signals.values():
+        for signal in self._signals:
             signal.set()
 
-    def stop(self, seconds: float = 8) -> None:
-        """Finish what is in hand, claim no more."""
+    def stop(self, seconds: float = 4) -> None:
+        """Finish what is in hand, claim no more. What takes longer is left: its lease ends, it is done again."""
         self._stop.set()
         self.wake()
+        deadline = time.monotonic() + seconds
         for thread in self._threads:
-            thread.join(seconds)
+            thread.join(max(0.0, deadline - time.monotonic()))
 
     def _run(self, lane: Callable[[], bool], signal: threading.Event) -> None:
         while not self._stop.is_set():
@@ -93,6 +97,9 @@ class Worker:
                 self._stop.wait(BROKEN_SECONDS)
 
     def _messages_lane(self) -> bool:
+        with self.database.read() as connection:  # a look costs no lock
+            if not inbox.is_due(connection, self._micros()):
+                return False
         claimed = self.database.writing(
             lambda connection: inbox.claim(connection, self._micros(), LEASE.seconds, BATCH)
         )
@@ -131,22 +138,11 @@ class Worker:
         return bool(claimed)
 
     def _deliveries_lane(self) -> bool:
-        """One in flight for each thread; a slow receiver holds one thread, not the others."""
-        signal = self._signals["deliveries_lane"]
-        with ThreadPoolExecutor(self.delivery_threads, "deliver") as pool:
-            running: set[Future[None]] = set()
-            while not self._stop.is_set():
-                signal.clear()
-                running = {future for future in running if not future.done()}
-                free = self.delivery_threads - len(running)
-                claimed = self._claim(self.deliveries, free) if free else []
-                for one in claimed:
-                    future = pool.submit(self._do, self.deliveries, one)
-                    future.add_done_callback(lambda _: signal.set())  # the next of its line may go
-                    running.add(future)
-                if not claimed:
-                    signal.wait(IDLE_SECONDS)
-        return False
+        """One of several: a slow receiver holds one lane, not the others."""
+        claimed = self._claim(self.deliveries, 1)
+        for one in claimed:
+            self._do(self.deliveries, one)
+        return bool(claimed)
 
     def _chores_lane(self) -> bool:
         last = {id(chore): 0 for chore in self.chores}
@@ -158,8 +154,9 @@ class Worker:
         return False
 
     def _claim(self, handlers: Mapping[str, WorkHandler], limit: int) -> list[outbox.Work]:
-        if not handlers:
-            return []
+        with self.database.read() as connection:
+            if not outbox.is_due(connection, tuple(handlers), self._micros()):
+                return []
         return self.database.writing(
             lambda connection: outbox.claim(connection, tuple(handlers), self._micros(), LEASE.seconds, limit)
         )

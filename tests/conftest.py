@@ -44,7 +44,7 @@ def postgresql() -> Iterator[Cluster]:
     if reason and os.environ.get("HUB_REQUIRE_POSTGRESQL") == "1":
         pytest.fail(f"HUB_REQUIRE_POSTGRESQL=1, but {reason}")
     if reason:
-        pytest.skip(f"PostgreSQL is not tested: {reason}")
+        pytest.skip(reason)
     with Cluster(_folder(), ("-c deadlock_timeout=50ms",)) as cluster:
         database = Database(cluster.create_database(TEMPLATE))
         migrate(database)
@@ -80,7 +80,13 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     )
     if not ran and not skipped:
         return
-    reasons = sorted({str(report.longrepr[2]) for report in skipped if isinstance(report.longrepr, tuple)})
+    reasons = sorted(
+        {
+            str(report.longrepr[2]).removeprefix("Skipped: ")
+            for report in skipped
+            if isinstance(report.longrepr, tuple)
+        }
+    )
     text = f"PostgreSQL tests: RUN {len(ran)} / SKIPPED {len(skipped)}"
     terminalreporter.write_line(f"{text}: {'; '.join(reasons)}" if reasons else text, red=bool(skipped))
 

@@ -26,7 +26,7 @@ from hub.inbox import Receipt
 from hub.problems import Problem
 
 MAX_CONNECTIONS = 512
-BACKLOG = 128
+BACKLOG = 512
 
 log = logging.getLogger(__name__)
 

@@ -148,11 +148,10 @@ def _conditional(resource: Element, system: str, value: str) -> Element:
 
 
 def _provenance(targets: Sequence[str], latest: AdtMessage, recorded: datetime, context: Context) -> Element:
-    return {
-        "fullUrl": _full_url(context.facility.feed, "provenance", latest.digest),
-        "resource": provenance(targets, latest, recorded, context),
-        "request": {"method": "POST", "url": "Provenance"},
-    }
+    # its id follows from the message: processing the same message again says the same of it, and not twice
+    identity = str(uuid5(NAMESPACE_URL, f"{context.facility.feed}|provenance|{latest.digest}"))
+    said = provenance(targets, latest, recorded, context)
+    return _put(f"Provenance/{identity}", {**said, "id": identity})
 
 
 def _target(entry: Element) -> str:

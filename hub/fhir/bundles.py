@@ -35,13 +35,13 @@ class Entry:
     place: int = 0
 
 
-def etag_version(text: Any) -> int | None:
+def etag_version(text: Any, where: str = "If-Match") -> int | None:
     """The version in `W/"3"`; None where nothing was sent. Raises Problem(`value`)."""
     if text is None:
         return None
     found = ETAG.match(text.strip()) if isinstance(text, str) else None
     if found is None:
-        raise Problem("value", 'If-Match takes one ETag such as W/"3"', "If-Match")
+        raise Problem("value", 'If-Match takes one ETag such as W/"3"', where)
     return int(found[1])
 
 
@@ -82,7 +82,7 @@ def entry_of(entry: dict[str, Any], place: int) -> Entry:
         query,
         resource,
         _text(entry.get("fullUrl"), where),
-        etag_version(request.get("ifMatch")),
+        etag_version(request.get("ifMatch"), f"{where}.request.ifMatch"),
         _text(request.get("ifNoneExist"), where).lstrip("?"),
         _text(request.get("ifNoneMatch"), where),
         place,

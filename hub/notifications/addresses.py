@@ -79,14 +79,13 @@ def is_public(address: str) -> bool:
 
 
 def _public_v4(address: IPv4Address) -> bool:
-    special = address.is_multicast or address.is_reserved or not address.is_global
+    special = address.is_multicast or not address.is_global
     return not special and not any(address in network for network in NOT_PUBLIC if network.version == 4)
 
 
 def _public_v6(address: IPv6Address) -> bool:
-    # addresses that carry an IPv4 address (mapped, 6to4, Teredo, NAT64) are never needed to reach a public host
-    if address.scope_id or address.ipv4_mapped or address.sixtofour or address.teredo:
-        return False
-    if address not in GLOBAL_UNICAST or not address.is_global:
+    # addresses that carry an IPv4 address (mapped, NAT64, Teredo, 6to4) are never needed to reach a public host:
+    # the first three are not global unicast, or not global
+    if address.scope_id or address.sixtofour or address not in GLOBAL_UNICAST or not address.is_global:
         return False
     return not any(address in network for network in NOT_PUBLIC if network.version == 6)

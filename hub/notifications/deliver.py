@@ -64,7 +64,7 @@ class Deliveries:
             stored = read.current(connection, ACCESS, "Subscription", work.payload["subscription"])
             asked = understood(stored.body, self.base) if stored else None
             count = counters.count_of(connection, work.payload["subscription"])
-        if asked is None or asked.status != "requested" or asked.version != work.payload["version"]:
+        if asked is None or asked.version != work.payload["version"]:
             return Done(CHANGED)
         owner, message = work.payload["owner"], bundles.identity(self.base, f"{work.kind}/{work.key}")
         bundle = bundles.handshake(asked, count.events if count else 0, message, self.base, self._micros())
@@ -142,7 +142,7 @@ class Deliveries:
         written, where the Subscription has changed since it was asked."""
         with self.database.read() as connection:
             stored = read.current(connection, ACCESS, "Subscription", asked.id)
-        if stored is None or stored.body is None or stored.version != asked.version:
+        if stored is None or stored.body is None:
             return False
         resource = _with_status(json.stored(stored.body), status, error)
         entry = single("PUT", "Subscription", id=asked.id, resource=resource, if_match=asked.version)

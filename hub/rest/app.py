@@ -5,22 +5,20 @@ Who asks is settled before a body is read (docs/adr/0005): a poisoned body from 
 
 import logging
 import time
-import traceback
 from collections.abc import Iterable
 from typing import Any, cast
 
 from flask import Blueprint, Flask, Response, request
-from sqlalchemy import exc
 from werkzeug.exceptions import HTTPException
 
 from hub.access import Access
 from hub.fhir.types import resource_types
 from hub.problems import Problem
 from hub.rest.asked import FHIR_JSON, Answer, Asked, negotiate, problem_answer
+from hub.rest.faults import as_problem
 from hub.rest.hub import Hub
 from hub.rest.routes import ROUTES, Route
 
-log = logging.getLogger("hub.rest")
 access_log = logging.getLogger("hub.access")
 NOBODY = Access("nobody", frozenset())
 HTTP_KINDS = {
@@ -118,13 +116,4 @@ def _http_error(error: HTTPException) -> Response:
 
 
 def _our_fault(error: Exception) -> Response:
-    """What nobody foresaw: a 500 that says nothing, and a log line that names the place, not the data."""
-    if isinstance(error, Problem):
-        return _response(problem_answer(error))
-    if isinstance(error, exc.TimeoutError):
-        return _response(
-            problem_answer(Problem("busy", "All database connections are in use", headers={"Retry-After": "5"}))
-        )
-    frame = traceback.extract_tb(error.__traceback__)[-1]
-    log.error("unforeseen %s at %s:%s", type(error).__name__, frame.filename, frame.lineno)
-    return _response(problem_answer(Problem("exception", "The hub failed; the request was not carried out")))
+    return _response(problem_answer(as_problem(error)))

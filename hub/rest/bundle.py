@@ -14,6 +14,7 @@ from hub.fhir import json
 from hub.fhir.bundles import Entry, entries_of, refuse_nested
 from hub.problems import Problem
 from hub.rest.asked import Answer, Asked, problem_answer, written
+from hub.rest.faults import as_problem
 from hub.rest.hub import Hub
 from hub.rest.read import read, vread
 from hub.rest.search import search_type
@@ -78,8 +79,8 @@ def _alone(hub: Hub, asked: Asked, access: Access, entry: Entry) -> Answer:
             return written(asked, hub.base, result.status, result.stored)
         with hub.database.read() as connection:
             return _read(hub, connection, asked, access, entry)
-    except Problem as problem:
-        return problem_answer(problem)
+    except Exception as error:  # what befell one entry is that entry's answer; others are stored already
+        return problem_answer(as_problem(error))
 
 
 def _read(hub: Hub, connection: Connection, asked: Asked, access: Access, entry: Entry) -> Answer:

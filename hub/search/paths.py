@@ -30,6 +30,14 @@ CHOICE_TYPES = (
 )
 # fmt: on
 
+# the type hierarchy of https://hl7.org/fhir/R4/datatypes.html: `as(uri)` takes a canonical, too
+SUBTYPES = {
+    "uri": ("canonical", "oid", "url", "uuid"),
+    "string": ("code", "id", "markdown"),
+    "integer": ("positiveInt", "unsignedInt"),
+    "Quantity": ("Age", "Count", "Distance", "Duration"),
+}
+
 _TOKEN = re.compile(
     r"\.?(?:"
     r"as\((?P<as>\w+)\)|ofType\((?P<oftype>\w+)\)"
@@ -104,7 +112,8 @@ def _chain(steps: list[Step]) -> Step:
 
 def _named(name: str, chosen: str | None) -> Step:
     """One step by name; a choice element such as `value` is found under `valueQuantity` and its like."""
-    keys = (name, name + chosen[0].upper() + chosen[1:]) if chosen else (name, *(name + t for t in CHOICE_TYPES))
+    types = (chosen, *SUBTYPES.get(chosen, ())) if chosen else CHOICE_TYPES
+    keys = [name + of[0].upper() + of[1:] for of in types]
 
     def step(node: Node) -> Iterator[Node]:
         if not isinstance(node, dict):

@@ -137,7 +137,7 @@ def _count(text: str, most: int) -> int:
 def criterion(resource_type: str, name: str, text: str, base: str = "") -> Criterion:
     """One `name[:modifier]=value[,value…]` of a URL."""
     if "\0" in text:
-        raise Problem("value", "A value holds no NUL character", name[:64])
+        raise Problem("value", f"The value of '{name[:64]}' holds a NUL character", name[:64])
     code, _, modifier = name.partition(":")
     parameter = parameters_of(resource_type).get(code)
     if parameter is None:
@@ -145,7 +145,7 @@ def criterion(resource_type: str, name: str, text: str, base: str = "") -> Crite
     _check_modifier(parameter, modifier)
     parts = split(text, ",")
     if len(parts) > MAX_OR:
-        raise Problem("too-costly", f"A parameter has at most {MAX_OR} alternatives", code)
+        raise Problem("too-costly", f"'{code}' takes at most {MAX_OR} alternatives", code)
     values = tuple(_value(parameter, modifier, part, base) for part in parts if part)
     if not values:
         raise Problem("value", f"'{code}' has no value", code)

@@ -20,21 +20,23 @@ from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.pool import NullPool, StaticPool
 
 from hub.problems import Problem
 
 LOCK_WAIT_SECONDS = 10
+POOL_WAIT_SECONDS = 5
 WRITE_TRIES = 5
-RETRIED = ("40001", "40P01", "23505")  # serialization failure, deadlock, a key that another writer took first
+RETRIED = ("40001", "40P01")  # serialization failure, deadlock
 Result = TypeVar("Result")
 
 
 class Database:
     """One database. `read()` and `write()` give SQLAlchemy connections; `writing()` runs a function safely."""
 
-    def __init__(self, url: str, pool_size: int = 16):
+    def __init__(self, url: str, pool_size: int = 24):
         self.url = make_url(url)
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         self._local = threading.local()
@@ -56,15 +58,23 @@ class Database:
         self._lock_file = os.open(path.with_name(f"{path.name}.lock"), os.O_RDWR | os.O_CREAT, 0o600)
 
     def _open_postgresql(self, pool_size: int) -> None:
+        # every thread that reads holds a connection: the pool must be larger than the threads of the process
         connect = {"options": "-c plan_cache_mode=force_custom_plan -c synchronous_commit=on -c TimeZone=UTC"}
         self._reads = create_engine(
             self.url,
             isolation_level="AUTOCOMMIT",
             pool_size=pool_size,
             max_overflow=pool_size,
+            pool_timeout=POOL_WAIT_SECONDS,
             connect_args=connect,
         )
-        self._writes = create_engine(self.url, pool_size=pool_size, max_overflow=pool_size, connect_args=connect)
+        self._writes = create_engine(
+            self.url,
+            pool_size=pool_size,
+            max_overflow=pool_size,
+            pool_timeout=POOL_WAIT_SECONDS,
+            connect_args=connect,
+        )
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
@@ -109,8 +119,10 @@ class Database:
             try:
                 with self._my_turn(), self._writes.begin() as connection:
                     return work(connection)
+            except PoolTimeout as error:
+                raise all_in_use() from error
             except DBAPIError as error:
-                if getattr(error.orig, "sqlstate", None) not in RETRIED or attempt == WRITE_TRIES:
+                if not _worth_another_try(error) or attempt == WRITE_TRIES:
                     raise problem_of(error) from error
         raise AssertionError("unreachable")
 
@@ -150,6 +162,11 @@ def _prepare_sqlite(connection: Any, _record: object) -> None:
         connection.execute(f"PRAGMA {pragma}")
 
 
+def _worth_another_try(error: DBAPIError) -> bool:
+    """Another writer took a key first (also a row number, hub.store.rids), or PostgreSQL chose us to give way."""
+    return isinstance(error, IntegrityError) or getattr(error.orig, "sqlstate", None) in RETRIED
+
+
 def problem_of(error: DBAPIError) -> Problem:
     """What a caller is told when the database cannot do it now; no statement, no values."""
     text = str(error.orig)
@@ -162,9 +179,15 @@ def problem_of(error: DBAPIError) -> Problem:
     return Problem("exception", "The database refused the work; nothing was stored")
 
 
+def all_in_use() -> Problem:
+    return Problem("busy", "All database connections are in use; nothing was stored", headers={"Retry-After": "5"})
+
+
 @contextmanager
 def _told_as_problem() -> Iterator[None]:
     try:
         yield
     except DBAPIError as error:
         raise problem_of(error) from error
+    except PoolTimeout as error:
+        raise all_in_use() from error

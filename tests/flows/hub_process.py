@@ -1,4 +1,4 @@
-"""A real hub in processes of its own, for stories and for killing: `hub serve` with a data folder and free ports."""
+"""A real hub in processes of its own, for stories and for killing: `hub serve`, a folder, free ports."""
 
 import os
 import signal

@@ -67,7 +67,7 @@ def member_and_care_plan() -> dict[str, Any]:
 
 
 def subscription(topic: str, endpoint: str, narrowed: str = "panel=Group/panel-1") -> dict[str, Any]:
-    """A Backport Subscription on admissions or discharges, full resources; of a panel, if not narrowed otherwise."""
+    """A Backport Subscription on admissions or discharges, full resources; of a panel, where not said otherwise."""
     return {
         "resourceType": "Subscription",
         "status": "requested",
@@ -96,6 +96,6 @@ def adt(event: str, control_id: str, *, visit: str = "V1", cin: str = CIN, at: s
         f"PID|1||M{cin}^^^NOWHERE^MR~{cin}^^^MEDI-CAL^MA||Testperson-Alder^Fixture||19800203|F",
         "NK1|1|Testperson-Birch^Sibling|SIB|1 Nowhere Street^^Exampleton^CA^00000|5550100",
         f"PV1|1|I|4 EAST^401^A^NOWHERE||||||||||||||||{visit}|||||||||||||||||{left}",
-        f"IN1|1|MCAL|EHP|Example Health Plan||||||||20260101||||Testperson-Alder^Fixture|SEL|||||||||||||||||||{cin}",
+        f"IN1|1|MCAL|EHP|Example Health Plan||||||||20260101||||Testperson-Alder^Fixture|SEL{'|' * 19}{cin}",
     )
     return "".join(f"{segment}\r" for segment in segments)

@@ -1,4 +1,4 @@
-"""Asking the hub over its REST API in tests: a client with small verbs, invented resources, and what a refusal is."""
+"""Asking the hub over its REST API in tests: a client with small verbs, invented resources, what a refusal is."""
 
 import json
 from dataclasses import dataclass, replace
@@ -13,7 +13,7 @@ from auth.development_token import public_jwks
 from auth.guard import Guard
 from auth.tokens import token_hash
 from conformance.capability_statement import capability_statement
-from conformance.validation.structure import validate, validate_bundle_shell
+from conformance.validation import structure
 from hub import clock
 from hub.problems import Issue
 from hub.rest.app import create_app
@@ -21,7 +21,7 @@ from hub.rest.hub import Hub
 from hub.search.query import Limits
 from hub.store import tables
 from hub.store.engine import Database
-from hub.transactions import Transactions
+from hub.transactions import Transactions, Validate
 
 BASE = "https://hub.example/fhir"
 MRN = "https://hospital.invalid/mrn"
@@ -68,14 +68,14 @@ def register(database: Database, key: dict[str, Any]) -> None:
 
 
 def validator(resource: dict[str, Any], expected: str, conditional: bool) -> list[Issue]:
-    return validate(resource, expected, conditional_references=conditional)
+    return structure.validate(resource, expected, conditional_references=conditional)
 
 
-def app_of(database: Database, now: clock.Clock = clock.now) -> Flask:
+def app_of(database: Database, now: clock.Clock = clock.now, validate: Validate = validator) -> Flask:
     """The hub's application as the front door puts it together."""
     hub = Hub(
         database=database,
-        transactions=Transactions(database, validator, lambda changes: (), BASE, now),
+        transactions=Transactions(database, validate, lambda changes: (), BASE, now),
         base=BASE,
         secret=SECRET,
         limits=Limits(page=10, most=50, base=BASE),
@@ -85,7 +85,7 @@ def app_of(database: Database, now: clock.Clock = clock.now) -> Flask:
             BASE, "https://hub.example/auth/token", "0", "2026-01-01T00:00:00Z"
         ),
         guard=Guard(database).access_of,
-        shell=lambda bundle: validate_bundle_shell(bundle, conditional_references=True),
+        shell=lambda bundle: structure.validate_bundle_shell(bundle, conditional_references=True),
         now=now,
     )
     return create_app(hub, MAX_BODY)

@@ -9,7 +9,7 @@ from sqlalchemy import delete
 
 from auth.development_token import new_key
 from hub.store.engine import Database
-from tests.hub.asking import WRITTEN, Api, app_of, register
+from tests.hub.asking import WRITTEN, Api, app_of, counts, register
 
 
 @pytest.fixture(scope="session", params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)])
@@ -29,9 +29,10 @@ def served(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 @pytest.fixture
 def swept(served: Database) -> Database:
     """Nothing stored in it; the test runs on SQLite and on PostgreSQL."""
-    with served.write() as connection:
-        for table in WRITTEN:
-            connection.execute(delete(table))
+    if any(counts(served).values()):  # most refusals leave nothing to sweep
+        with served.write() as connection:
+            for table in WRITTEN:
+                connection.execute(delete(table))
     return served
 
 

@@ -110,6 +110,18 @@ class Hospital:
         self.peers.append(Peer(self.port))
         return self.peers[-1]
 
+    def acknowledges(self, control_id: str) -> bool:
+        """Whether a message of a new connection gets its AA."""
+        peer = self.peer()
+        peer.send(adt(control_id))
+        return peer.codes(1) == [("AA", control_id)]
+
+    def loses(self, control_id: str) -> bool:
+        """Whether a message of a new connection gets silence and a closed connection."""
+        peer = self.peer()
+        peer.send(adt(control_id))
+        return peer.is_closed_without_an_answer()
+
 
 @contextlib.contextmanager
 def listening(accept: Database | Accept, **options: Any) -> Iterator[Hospital]:

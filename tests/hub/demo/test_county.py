@@ -226,10 +226,13 @@ def test_a_county_without_members_still_has_its_organisations_and_valid_panels()
     assert all("member" not in entry["resource"] for entry in last["entry"])
 
 
-def test_the_demo_imports_nothing_but_fhir_and_the_standard_library() -> None:
+LOADING = ("load.py", "progress.py")  # what brings the county into a database; the rest only makes it
+
+
+def test_the_county_is_made_of_nothing_but_fhir_and_the_standard_library() -> None:
     allowed = sys.stdlib_module_names | {"hub.demo", "hub.fhir"}
     for file in (ROOT / "hub" / "demo").glob("*.py"):
-        for node in ast.walk(ast.parse(file.read_text())):
+        for node in ast.walk(ast.parse(file.read_text())) if file.name not in LOADING else ():
             assert not isinstance(node, ast.Import), file.name
             if isinstance(node, ast.ImportFrom):
                 first, *rest = str(node.module).split(".")

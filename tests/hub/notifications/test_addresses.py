@@ -8,6 +8,8 @@ REFUSED = [
     "adfdf",
     "",
     "http://receiver.example.org/hook",
+    "http://receiver.example.org:443/hook",
+    "http://receiver.example.org:8080/hook",
     "HTTPS://receiver.example.org/hook",
     "ftp://receiver.example.org/",
     "file:///etc/passwd",
@@ -22,6 +24,7 @@ REFUSED = [
     "https://a.localhost/",
     "https://metadata.google.internal/computeMetadata/v1/",
     "https://intranet/hook",
+    "https://printer/hook",
     "https://127.0.0.1/",
     "https://127.1/",
     "https://127.0.0.1./",
@@ -138,7 +141,8 @@ def test_a_listed_host_lists_no_other(url: str, allowed: tuple[str, ...]) -> Non
 
 
 @pytest.mark.parametrize(
-    "address", ["", "receiver.example.org", "127.0.0.1", "::ffff:8.8.8.8", "fe80::1%eth0", "1.1"]
+    "address",
+    ["", "receiver.example.org", "127.0.0.1", "::ffff:8.8.8.8", "fe80::1%eth0", "2606:4700::1111%eth0", "1.1"],
 )
 def test_what_is_not_a_public_address_is_none(address: str) -> None:
     assert not is_public(address)

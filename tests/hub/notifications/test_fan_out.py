@@ -134,14 +134,15 @@ def test_a_reference_by_the_hubs_own_address_is_the_same_member(hub: SmallHub) -
     assert noticed(hub) == ["sub-1|1"]
 
 
-def test_an_encounter_without_a_subject_is_in_no_panel(hub: SmallHub) -> None:
+def test_an_encounter_of_nobody_or_of_a_group_is_in_no_panel(hub: SmallHub) -> None:
     hub.put(group(member()))
     hub.subscribe("sub-panel", filters=("Encounter?panel=Group/panel-1",))
     hub.subscribe("sub-all")
     resource = encounter()
     del resource["subject"]
     hub.put(resource)
-    assert noticed(hub) == ["sub-all|1"]
+    hub.put(encounter("enc-2") | {"subject": {"reference": "Group/pat-1"}})
+    assert noticed(hub) == ["sub-all|1", "sub-all|2"]
 
 
 def test_the_filter_is_asked_of_the_version_that_made_the_event(hub: SmallHub) -> None:

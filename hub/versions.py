@@ -1,0 +1,111 @@
+"""The next version of each resource that a commit touches: decided here, written by hub.transactions.
+
+Rules: https://hl7.org/fhir/R4/http.html#versioning, #update (ids and meta are the server's), #concurrency
+Refuses: a stale If-Match (412). An update that changes nothing makes no new version. Touches no database.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from hub import clock
+from hub.fhir import json
+from hub.fhir.bundles import Entry
+from hub.problems import Problem
+from hub.store.conditions import Identity
+from hub.store.read import Stored
+from hub.store.rids import new_rid
+
+Resource = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What one entry did: `before` and `now` are resources (None where there was or is none), `who` asked."""
+
+    type: str
+    id: str
+    version: int
+    before: Resource | None
+    now: Resource | None
+    at: int
+    who: str
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """The answer to one entry: its HTTP status and the version that stands now (None: nothing was there)."""
+
+    status: int
+    stored: Stored | None
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """An entry whose identity is decided. `found` is set where nothing is to be written."""
+
+    entry: Entry
+    identity: Identity | None
+    found: Stored | None = None
+
+
+class Work:
+    """The rows that one commit writes, decided from the locked current versions. Touches no database."""
+
+    def __init__(self, now: int, held: Mapping[tuple[str, str], Stored], who: str):
+        self._now = now
+        self._who = who
+        self._held = held
+        self.created: list[Stored] = []
+        self.replaced: list[tuple[Stored, Stored]] = []
+        self.changes: dict[int, Change] = {}
+
+    def do(self, target: Target, resource: Resource | None) -> Result:
+        if target.found is not None:
+            return Result(200, target.found)
+        old = self._held.get(target.identity) if target.identity else None
+        _check_version(target.entry, old)
+        if target.identity is None or (target.entry.method == "DELETE" and (old is None or old.deleted)):
+            return Result(204, None)
+        before = json.stored(old.body) if old and old.body else None
+        if resource is not None and before is not None and _content(before) == _content({**resource, "id": old.id}):  # type: ignore[union-attr]
+            return Result(200, old)
+        new = self._next(target.identity, old, resource)
+        status = 204 if resource is None else 201 if before is None else 200
+        return Result(status, self._keep(old, before, *new))
+
+    def _next(self, identity: tuple[str, str], old: Stored | None, resource: Resource | None) -> tuple[Stored, Any]:
+        # a clock that jumped back must not make a resource older than it was
+        at = max(self._now, old.last_updated + 1) if old else self._now
+        version = old.version + 1 if old else 1
+        now = resource and _stamped(resource, identity, version, at)
+        body = json.write(now) if now else None
+        rid = old.rid if old else new_rid(at)
+        return Stored(rid, *identity, version, at, now is None, body), now
+
+    def _keep(self, old: Stored | None, before: Resource | None, new: Stored, now: Resource | None) -> Stored:
+        if old is None:
+            self.created.append(new)
+        else:
+            self.replaced.append((old, new))
+        self.changes[new.rid] = Change(new.type, new.id, new.version, before, now, new.last_updated, self._who)
+        return new
+
+
+def _check_version(entry: Entry, old: Stored | None) -> None:
+    if entry.if_match is not None and (old is None or old.deleted or old.version != entry.if_match):
+        raise Problem("precondition", "If-Match names another version than the current one", "If-Match")
+
+
+def _stamped(resource: Resource, identity: tuple[str, str], version: int, at: int) -> Resource:
+    meta = {"versionId": str(version), "lastUpdated": clock.instant(at)}
+    meta |= {name: value for name, value in resource.get("meta", {}).items() if name not in meta}
+    head = {"resourceType": identity[0], "id": identity[1], "meta": meta}
+    return head | {name: value for name, value in resource.items() if name not in head}
+
+
+def _content(resource: Resource) -> bytes:
+    """What a resource says, without what the server says of it."""
+    meta = {n: v for n, v in resource.get("meta", {}).items() if n not in ("versionId", "lastUpdated")}
+    rest = {name: value for name, value in resource.items() if name not in ("resourceType", "id", "meta")}
+    return json.canonical([meta, rest])

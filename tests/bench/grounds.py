@@ -1,0 +1,158 @@
+"""Where it is measured: a hub in processes of its own, on a copy of a county that was loaded once.
+
+SQLite as the hub opens it (WAL, synchronous=FULL); PostgreSQL with fsync on (tests.postgresql). Each measurement
+starts from the same county and leaves nothing behind.
+"""
+
+import json
+import shutil
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import func, select
+
+from auth.demo import CLIENT_ID
+from auth.development_token import fetch_token
+from hub.store.engine import Database
+from hub.store.tables import inbox
+from tests.bench.measures import POSTGRESQL, SQLITE
+from tests.flows.hub_process import HubProcess
+from tests.postgresql import Cluster
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """How long and how much: `--quick` makes it small. Seconds, messages a second, or how many."""
+
+    members: int = 2000
+    demo: int = 200
+    warm_up: float = 5
+    open_loop: float = 30
+    closed_loop: float = 10
+    notices: int = 500
+    backlog: int = 2000
+    starts: int = 5
+    messages: int = 500
+    requests: int = 2000
+    rest: float = 6
+    floor: int = 1500
+
+
+QUICK = Size(
+    members=200,
+    warm_up=1,
+    open_loop=4,
+    closed_loop=2,
+    notices=60,
+    backlog=200,
+    starts=2,
+    messages=50,
+    requests=200,
+    rest=1,
+    floor=300,
+)
+
+
+@dataclass
+class Running:
+    """A hub of the bench, its database, and how to ask it."""
+
+    hub: HubProcess
+    database: Database
+
+    def token(self) -> str:
+        """For the demo client, good for five minutes."""
+        key = json.loads((self.hub.folder / "demo" / f"{CLIENT_ID}.private.jwk.json").read_text())
+        answer = fetch_token(f"{self.hub.base}/auth/token", CLIENT_ID, key, "system/*.cruds")
+        return str(answer["access_token"])
+
+    def states(self) -> dict[str, int]:
+        """How many messages the inbox holds in each state."""
+        rows = self._all(select(inbox.c.state, func.count()).group_by(inbox.c.state))
+        return dict(row._tuple() for row in rows)
+
+    def processed_between(self) -> tuple[int, float]:
+        """How many messages are processed, and the seconds from the first of them to the last."""
+        moments = func.count(), func.min(inbox.c.processed), func.max(inbox.c.processed)
+        ((count, first, last),) = self._all(select(*moments).where(inbox.c.state == "processed"))
+        return count, ((last or 0) - (first or 0)) / 1e6
+
+    def _all(self, statement: Any) -> list[Any]:
+        with self.database.read() as connection:
+            return list(connection.execute(statement))
+
+
+@dataclass
+class Ground:
+    """One kind of database. `hub(members)` is a hub, not yet started, with a county of so many members."""
+
+    name: str
+    folder: Path
+    size: Size
+    cluster: Cluster | None = None
+    _loaded: set[int] = field(default_factory=set)
+    _copies: int = 0
+
+    @contextmanager
+    def hub(self, members: int, **settings: str) -> Iterator[Running]:
+        self._load(members)
+        self._copies += 1
+        name = f"{self.name}-run-{self._copies}"
+        url = self._copy(members, name)
+        running = Running(HubProcess(self.folder / name, url, **settings), Database(url))
+        try:
+            yield running
+        finally:
+            running.database.close()
+            self._remove(running.hub, name)
+
+    @contextmanager
+    def serving(self, members: int, **settings: str) -> Iterator[Running]:
+        """As `hub`, with all roles running."""
+        with self.hub(members, **settings) as running:
+            running.hub.start()
+            try:
+                yield running
+            finally:
+                running.hub.stop()
+
+    def _load(self, members: int) -> None:
+        if members in self._loaded:
+            return
+        name = _county(self.name, members)
+        hub = HubProcess(self.folder / name, self._new_database(name))
+        hub.folder.mkdir()
+        hub.command("demo", "--members", str(members))
+        self._loaded.add(members)
+
+    def _new_database(self, name: str) -> str:
+        return self.cluster.create_database(name) if self.cluster else self._sqlite(name)
+
+    def _copy(self, members: int, name: str) -> str:
+        county = _county(self.name, members)
+        shutil.copytree(self.folder / county, self.folder / name)
+        return self.cluster.create_database(name, county) if self.cluster else self._sqlite(name)
+
+    def _sqlite(self, name: str) -> str:
+        return f"sqlite:///{self.folder / name / 'hub.db'}"
+
+    def _remove(self, hub: HubProcess, name: str) -> None:
+        if self.cluster:
+            self.cluster.drop_database(name)
+        shutil.rmtree(hub.folder)
+
+
+def _county(name: str, members: int) -> str:
+    return f"{name}-county-{members}"
+
+
+@contextmanager
+def ground(name: str, folder: Path, size: Size) -> Iterator[Ground]:
+    """SQLite in the folder, or a PostgreSQL server of the bench's own."""
+    assert name in (SQLITE, POSTGRESQL)
+    with ExitStack() as stack:
+        cluster = stack.enter_context(Cluster()) if name == POSTGRESQL else None
+        yield Ground(name, folder, size, cluster)

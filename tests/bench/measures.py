@@ -1,0 +1,125 @@
+"""What is measured: a table. A row says what a figure means, what it should reach and which floor it meets.
+
+A floor is what this machine can do with nothing of the hub in the way, measured in the same run (floor.py).
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
+
+SQLITE, POSTGRESQL = "sqlite", "postgresql"
+BOTH = (SQLITE, POSTGRESQL)
+COMMIT = {SQLITE: "floor.sqlite", POSTGRESQL: "floor.postgresql"}
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """`goal` is reached by figures of at most (`least`: at least) so much, on the databases of `held`.
+    `floor` is the key of a floor, or a key for each database."""
+
+    key: str
+    title: str
+    unit: str
+    goal: float | None = None
+    least: bool = False
+    floor: str | Mapping[str, str] = ""
+    held: Sequence[str] = BOTH
+
+    def reached(self, database: str, value: float) -> bool | None:
+        """None where there is no goal."""
+        if self.goal is None or database not in self.held:
+            return None
+        return value >= self.goal if self.least else value <= self.goal
+
+    def floor_key(self, database: str) -> str:
+        return self.floor if isinstance(self.floor, str) else self.floor[database]
+
+
+def _of_commit(suffix: str) -> Mapping[str, str]:
+    return {database: f"{floor}.{suffix}" for database, floor in COMMIT.items()}
+
+
+FLOORS = (
+    Measure("floor.fdatasync.p50", "fdatasync of 4 KB, p50", "µs"),
+    Measure("floor.fdatasync.p99", "fdatasync of 4 KB, p99", "µs"),
+    Measure("floor.sqlite.p50", "sqlite3: one durable insert, p50", "ms"),
+    Measure("floor.sqlite.p99", "sqlite3: one durable insert, p99", "ms"),
+    Measure("floor.sqlite.rate", "sqlite3: durable inserts, one after the other", "/s"),
+    Measure("floor.postgresql.p50", "psycopg: one durable insert and a select, p50", "ms"),
+    Measure("floor.postgresql.p99", "psycopg: one durable insert and a select, p99", "ms"),
+    Measure("floor.postgresql.rate", "psycopg: durable inserts with a select, one after the other", "/s"),
+    Measure("floor.loopback.p50", "loopback TCP round trip, p50", "µs"),
+    Measure("floor.loopback.p99", "loopback TCP round trip, p99", "µs"),
+    Measure("floor.flask.rate", "empty Flask answer through granian, 8 connections", "/s"),
+    Measure("floor.flask.p99", "empty Flask answer through granian, 8 connections, p99", "ms"),
+    Measure("floor.flask.memory", "empty Flask application in granian, resident", "MB"),
+    Measure("floor.python.start", "Python starts and imports Flask and SQLAlchemy", "s"),
+)
+REST = {
+    "read": ("read", "floor.flask"),
+    "identifier": ("search Patient by identifier", "floor.flask"),
+    "tasks": ("search Task by patient and status", "floor.flask"),
+    "create": ("create Patient", COMMIT),
+    "transaction": ("transaction of 12 resources", COMMIT),
+}
+MEASURES = (
+    Measure("ack.p50", "ADT frame → durable ACK, 100/s over 8 connections, p50", "ms", floor=_of_commit("p50")),
+    Measure("ack.p95", "ADT frame → durable ACK, p95", "ms"),
+    Measure("ack.p99", "ADT frame → durable ACK, p99", "ms", 7, floor=_of_commit("p99")),
+    Measure("ack.max", "ADT frame → durable ACK, longest", "ms"),
+    Measure("ack.processed", "processed meanwhile, of 100/s that come", "/s"),
+    Measure("acks.closed", "durable ACKs, 16 connections, 1 in flight", "/s", 2000, True, _of_commit("rate")),
+    Measure("acks.closed.processed", "processed meanwhile", "/s"),
+    Measure("acks.closed.lost", "ACKs without their row in the inbox", "", 0),
+    Measure("acks.pipelined", "durable ACKs, 16 connections, 8 in flight", "/s", 2000, True, _of_commit("rate")),
+    Measure("acks.pipelined.processed", "processed meanwhile", "/s"),
+    Measure("acks.pipelined.lost", "ACKs without their row in the inbox", "", 0),
+    Measure("notice.p50", "ADT → webhook, 20/s, p50", "ms"),
+    Measure("notice.p95", "ADT → webhook, 20/s, p95", "ms", 1000, floor=_of_commit("p95")),
+    Measure("notice.p99", "ADT → webhook, 20/s, p99", "ms"),
+    Measure("processing.rate", "full processing of a filled inbox, one worker", "/s", floor=_of_commit("rate")),
+    Measure("start.best", "`hub serve` → first 200 on metadata, best", "s"),
+    Measure("start.worst", "`hub serve` → first 200 on metadata, worst", "s", 3, floor="floor.python.start"),
+    Measure("memory.rss", "resident, sum of all processes", "MB", 200, floor="floor.flask.memory", held=(SQLITE,)),
+    Measure("memory.pss", "resident, shared pages counted once", "MB"),
+    *(
+        Measure(f"rest.{name}.{suffix}", f"REST {title}{more}", unit, least=suffix == "rate", floor=_floor)
+        for name, (title, floor) in REST.items()
+        for suffix, more, unit in (("rate", ", 8 connections", "/s"), ("p99", ", p99", "ms"))
+        for _floor in (f"{floor}.{suffix}" if isinstance(floor, str) else _of_commit(suffix),)
+    ),
+)
+BY_KEY = {measure.key: measure for measure in (*FLOORS, *MEASURES)}
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """One measured value. `database` is empty for floors; `ratio` is value / floor."""
+
+    key: str
+    value: float
+    database: str = ""
+    reached: bool | None = None
+    ratio: float | None = None
+    more: dict[str, Any] = field(default_factory=dict)
+
+    def row(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def held_against(figures: Iterable[Figure], floors: Iterable[Figure]) -> list[Figure]:
+    """The figures with whether they reach their goals and their ratio to their floors."""
+    known = {floor.key: floor.value for floor in floors}
+    return [_judged(figure, BY_KEY[figure.key], known) for figure in figures]
+
+
+def _judged(figure: Figure, measure: Measure, floors: Mapping[str, float]) -> Figure:
+    floor = floors.get(measure.floor_key(figure.database))
+    ratio = round(figure.value / floor, 2) if floor else None
+    return replace(figure, reached=measure.reached(figure.database, figure.value), ratio=ratio)
+
+
+def quantile(values: Sequence[float], share: float) -> float:
+    """Nearest rank; 0 where there are none."""
+    ordered = sorted(values) or [0.0]
+    return ordered[min(len(ordered) - 1, int(len(ordered) * share))]

@@ -1,0 +1,128 @@
+"""docs/benchmarks.md from the newest complete run: `python -m tests.bench.page [var/bench/….json]`.
+
+The figures are the run's; the sentences that explain them are here.
+"""
+
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from tests.bench.measures import BOTH, BY_KEY, FLOORS, MEASURES, Measure
+from tests.flows.hub_process import ROOT
+
+Row = dict[str, Any]
+PAGE = ROOT / "docs" / "benchmarks.md"
+NAMES = {"sqlite": "SQLite", "postgresql": "PostgreSQL"}
+REACHED = {None: "–", True: "yes", False: "**no**"}
+INTRODUCTION = """\
+# Benchmarks
+
+`make bench` measures, `python -m tests.bench.page` writes this page from what it measured. The hub runs whole, as
+`hub serve` starts it: listener, web server and worker, on the machine that also runs the load and the database. So
+a figure is what a small server does, not what a part of it could do alone. Everything is durable: SQLite with
+`synchronous=FULL`, PostgreSQL with `fsync` and `synchronous_commit` on.
+"""
+HOW = """\
+## How it is measured
+
+- **Messages** are ADT of 1 to 2 KB. Control ids and visits are unique; a quarter of the visits are of members of
+  the county, known by their CIN, the others of people nobody knows; every fourth message ends a visit.
+- **Frame → durable ACK**: open loop. A frame leaves on time whether or not earlier ones were answered, so a slow
+  answer does not slow the questions. The time runs from the frame's last byte to the ACK. Meanwhile the worker
+  processes the messages.
+- **Durable ACKs a second**: closed loop. An ACK leaves after the commit that made its message durable. Afterwards
+  the rows of the inbox are counted: there must be one for each ACK.
+- **ADT → webhook**: admissions of one panel's members, one active Subscription with full resources. The time runs
+  from the moment before the frame's first byte leaves until the whole notice has arrived, so it holds both commits,
+  the processing, the fan-out and the signed POST.
+- **Full processing**: an inbox filled beforehand is worked off; by the inbox's own times, from the first message
+  processed to the last.
+- **Memory** is what Linux calls resident, after the demo county, hospital messages and reads. The sum counts pages
+  that processes share once for each of them; the second figure counts them once.
+- **REST** is a first look, without a goal yet: eight connections, each asks anew when it has its answer.
+- **Of floor** is the figure divided by what this machine does without the hub, in the same run: the same commit by
+  the bare driver, an empty Flask answer through the same server. A slow disk or a busy neighbour moves both.
+"""
+
+
+def page(result: Row) -> str:
+    return "\n".join((INTRODUCTION, *_about(result), "", *_figures(result), "", *_floors(result), "", HOW))
+
+
+def _about(result: Row) -> Iterator[str]:
+    machine, size = result["machine"], result["size"]
+    packages = ", ".join(f"{name} {version}" for name, version in machine["packages"].items())
+    yield f"Measured on {result['date'].replace('T', ' ').replace('Z', ' UTC')}."
+    yield ""
+    yield "| | |"
+    yield "|---|---|"
+    cores = f"{machine['cores']} cores of {machine['cpu']}"
+    yield f"| machine | {cores}, {machine['memory_gb']} GB, {machine['kernel']} |"
+    yield f"| databases | SQLite {machine['sqlite']}, PostgreSQL {machine['postgresql']} |"
+    yield f"| Python | {machine['python']}; {packages} |"
+    yield f"| load average before | {', '.join(f'{load:g}' for load in machine['load_before'])} |"
+    yield (
+        f"| size | {size['members']} members ({size['demo']} for start and memory); open loop "
+        f"{size['open_loop']:g} s after {size['warm_up']:g} s, closed loop {size['closed_loop']:g} s, "
+        f"{size['notices']} notices, {size['backlog']} messages in the filled inbox |"
+    )
+
+
+def _figures(result: Row) -> Iterator[str]:
+    found = {(row["key"], row["database"]): row for row in result["figures"]}
+    yield "## Figures"
+    yield ""
+    yield "| figure | goal | " + " | ".join(f"{NAMES[name]} | reached | of floor" for name in BOTH) + " |"
+    yield "|---|---|" + "--:|---|--:|" * len(BOTH)
+    for measure in MEASURES:
+        cells = [_cells(measure, found.get((measure.key, name))) for name in BOTH]
+        yield f"| {measure.title} | {_goal(measure)} | " + " | ".join(cells) + " |"
+
+
+def _cells(measure: Measure, row: Row | None) -> str:
+    if row is None:
+        return "not measured | – | "
+    ratio = "" if row["ratio"] is None else f"× {row['ratio']:g}"
+    return f"{row['value']:,g} {measure.unit} | {REACHED[row['reached']]} | {ratio}"
+
+
+def _goal(measure: Measure) -> str:
+    if measure.goal is None:
+        return ""
+    where = "" if measure.held == BOTH else f" ({', '.join(NAMES[name] for name in measure.held)})"
+    return f"{'≥' if measure.least else '≤'} {measure.goal:,g} {measure.unit}{where}"
+
+
+def _floors(result: Row) -> Iterator[str]:
+    values = {row["key"]: row["value"] for row in result["floors"]}
+    yield "## Floors of this machine, in the same run"
+    yield ""
+    yield "| floor | |"
+    yield "|---|--:|"
+    for measure in FLOORS:
+        if measure.key in values:
+            yield f"| {measure.title} | {values[measure.key]:,g} {measure.unit} |"
+
+
+def newest_complete(paths: Sequence[Path]) -> Row:
+    """Raises LookupError where no run measured everything."""
+    for path in sorted(paths, reverse=True):
+        result: Row = json.loads(path.read_text())
+        if result["complete"]:
+            return result
+    raise LookupError("no complete run in var/bench: run `make bench` first")
+
+
+def main() -> None:
+    chosen = [Path(name) for name in sys.argv[1:]]
+    result = newest_complete(chosen or list((ROOT / "var" / "bench").glob("*.json")))
+    unknown = {row["key"] for row in result["figures"]} - BY_KEY.keys()
+    assert not unknown, f"figures that the table does not know: {unknown}"
+    PAGE.write_text(page(result))
+    print(f"{PAGE.relative_to(ROOT)} is written from the run of {result['date']}")
+
+
+if __name__ == "__main__":
+    main()
