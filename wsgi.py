@@ -13,7 +13,6 @@ from functools import cache, partial
 from typing import Annotated, Any
 
 from hub import clock, inbox, outbox
-from hub.access import Access
 from hub.problems import Issue
 from hub.settings import Settings, read_settings
 from hub.store.engine import Database
@@ -151,42 +150,20 @@ def make_worker() -> Any:
 
 
 def _deliveries(mine: Parts) -> Any:
+    from auth.notices import NoticeRights
     from hub.notifications.connections import Route
     from hub.notifications.deliver import Deliveries
 
+    rights = NoticeRights(mine.database, mine.settings.secret_key())
     return Deliveries(
         mine.database,
         mine.own,
-        _secret_of,
-        _may_see,
+        rights.secret_of,
+        lambda client, event: rights.may_see(client, event.type),
         mine.settings.fhir_base,
         mine.settings["HUB_WEBHOOK_TIMEOUT_SECONDS"],
         Route(mine.settings["HUB_WEBHOOK_HOSTS"]),
     )
-
-
-def _may_see(client_id: str, event: Any) -> bool:
-    """Asked before each notice leaves: is the client active, and may it read what the notice is about?"""
-    from auth.clients import find
-    from auth.scopes import grants, parse
-
-    with database().read() as connection:
-        client = find(connection, client_id)
-    if client is None or not client.active:
-        return False
-    return Access(client.id, grants(parse(client.scopes)), client.role).may("read", event.type)
-
-
-def _secret_of(client_id: str) -> str | None:
-    """The secret that signs a client's webhooks; None where there is no such client, or it is disabled."""
-    from auth.clients import find
-    from auth.webhook_secret import secret_for
-
-    with database().read() as connection:
-        client = find(connection, client_id)
-    if client is None or not client.active:
-        return None
-    return secret_for(settings().secret_key(), client.id, client.webhook_generation)
 
 
 def make_listener(on_accepted: Callable[[], None] = lambda: None) -> Any:
@@ -293,7 +270,8 @@ def command_line() -> Any:
 
     from adapters.adt.commands import send_commands
     from auth.commands import add_token, client_commands
-    from hub.commands import add_migrate, inbox_commands
+    from hub.commands import add_migrate, inbox_commands, outbox_commands
+    from hub.demo.commands import add_demo
 
     app = typer.Typer(
         no_args_is_help=True,
@@ -315,20 +293,12 @@ def command_line() -> Any:
 
     add_migrate(app, database)
 
-    @app.command()
-    def demo(
-        members: Annotated[int, typer.Option(help="How many members the county has.")] = 200,
-    ) -> None:
-        """Load the synthetic demo county and make a demo client. A second run changes nothing."""
-        from hub.store.migrate import migrate
-
-        migrate(database())
-        load_demo(members)
-
+    add_demo(app, make_demo)
     app.add_typer(client_commands(database, settings), name="clients")
     add_token(app, settings)
     app.add_typer(send_commands(settings), name="send")
     app.add_typer(inbox_commands(database), name="inbox")
+    app.add_typer(outbox_commands(database), name="outbox")
 
     @app.command()
     def version() -> None:
@@ -338,27 +308,22 @@ def command_line() -> Any:
     return app
 
 
-def load_demo(members: int) -> None:
-    """The demo county, its hospitals, a client with keys of its own, and what to try next."""
+def make_demo() -> Any:
+    """What `hub demo` works with."""
     from adapters.adt.demo import admission_files
     from auth.demo import demo_client
-    from hub.demo.county import bundles
-    from hub.demo.load import load
-    from hub.demo.progress import progress
+    from hub.demo.commands import Demo
 
-    chosen, folder = settings(), settings().data_dir / "demo"
-    folder.mkdir(parents=True, exist_ok=True)
-    with progress("Example County", members + 2) as step:
-        county = bundles(members, cin_system=chosen["HUB_CIN_SYSTEM"])
-        loaded = load(database(), parts().own, county, step)
-    admission_files(folder, chosen.facilities_file)
-    key = demo_client(database(), folder)
-    _say(f"Demo county: {loaded} of {members + 2} Bundles were new.")
-    token = f".venv/bin/hub token --client demo-ehr --key {key} --scope 'system/*.rs'"
-    _say("\nTry, in another terminal:")
-    _say(f"  TOKEN=$({token})")
-    _say(f'  curl -H "Authorization: Bearer $TOKEN" {chosen.fhir_base}/CarePlan/demo-careplan-0001')
-    _say(f"  .venv/bin/hub send adt {folder / 'admission.hl7'}\n")
+    chosen = settings()
+    return Demo(
+        database(),
+        parts().own,
+        chosen["HUB_CIN_SYSTEM"],
+        chosen.fhir_base,
+        chosen.data_dir / "demo",
+        hospitals=lambda folder: admission_files(folder, chosen.facilities_file),
+        client=lambda folder: demo_client(database(), folder),
+    )
 
 
 def main() -> None:

@@ -80,6 +80,11 @@ def disable(connection: Connection, client_id: str) -> Client:
     return _changed(connection, client_id, {"active": False})
 
 
+def enable(connection: Connection, client_id: str) -> Client:
+    """Switch a client on again, with the keys and scopes it had."""
+    return _changed(connection, client_id, {"active": True})
+
+
 def rotate(
     connection: Connection,
     client_id: str,

@@ -4,7 +4,8 @@ The libraries of OAuth are imported when a command needs them: `hub serve` lists
 """
 
 import json
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import ModuleType
 from typing import Annotated, Any
@@ -62,6 +63,12 @@ def client_commands(database: GetDatabase, settings: GetSettings) -> typer.Typer
         typer.echo(f"Disabled {id}.")
 
     @app.command()
+    def enable(id: Id) -> None:
+        """Give a disabled client its access back, with the keys and scopes it had."""
+        _told(lambda: database().writing(lambda c: _register().enable(c, id)))
+        typer.echo(f"Enabled {id}.")
+
+    @app.command()
     def rotate(
         id: Id,
         jwks: Jwks = None,
@@ -78,6 +85,7 @@ def client_commands(database: GetDatabase, settings: GetSettings) -> typer.Typer
         typer.echo(f"Rotated {id}.")
 
     _add_webhook_secret(app, database, settings)
+    _add_new_key(app)
     return app
 
 
@@ -93,6 +101,29 @@ def _add_webhook_secret(app: typer.Typer, database: GetDatabase, settings: GetSe
         from auth.webhook_secret import secret_for
 
         typer.echo(secret_for(settings().secret_key(), client.id, client.webhook_generation))
+
+
+def _add_new_key(app: typer.Typer) -> None:
+    @app.command("new-key")
+    def new_key(
+        path: Annotated[Path, typer.Argument(help="The file of the private key to make, such as ehr-1.jwk.json.")],
+    ) -> None:
+        """Make a key pair (ES384): the private JWK at PATH, for its owner alone, and PATH.jwks to register."""
+        from auth.development_token import new_key as made
+        from auth.development_token import public_jwks
+
+        if path.exists():
+            raise typer.BadParameter(f"{path} is there already")
+        key, public = made("ES384"), path.with_name(f"{path.name}.jwks")
+        write_private(path, key)
+        public.write_text(json.dumps(public_jwks(key)), encoding="utf-8")
+        typer.echo(f"Private: {path}   Public, for `hub clients add --jwks`: {public}")
+
+
+def write_private(path: Path, key: Mapping[str, Any]) -> None:
+    """A file that only its owner can read."""
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
+        json.dump(key, file)
 
 
 def add_token(app: typer.Typer, settings: GetSettings) -> None:

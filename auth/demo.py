@@ -1,11 +1,10 @@
 """A client for the demo, with a key pair made on this machine: nothing secret is shipped."""
 
-import json
-import os
 from pathlib import Path
 
 from auth import clients
 from auth.clients import Client
+from auth.commands import write_private
 from auth.development_token import new_key, public_jwks
 from hub import clock
 from hub.store.engine import Database
@@ -21,9 +20,7 @@ def demo_client(database: Database, folder: Path) -> Path:
     if known and path.exists():
         return path
     key = new_key("ES384")
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        json.dump(key, file)
+    write_private(path, key)
     keys = public_jwks(key)
     client = Client(CLIENT_ID, "Demo EHR", "ehr", "system/*.cruds", keys)
     if known:

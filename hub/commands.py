@@ -1,4 +1,4 @@
-"""Commands on the hub's own things: the database's schema and the inbox."""
+"""Commands on the hub's own things: the database's schema, the inbox and the outbox."""
 
 import sys
 from collections.abc import Callable
@@ -6,11 +6,12 @@ from typing import Annotated
 
 import typer
 
-from hub import inbox
-from hub.clock import instant
+from hub import inbox, outbox
+from hub.clock import instant, micros, now
 from hub.store.engine import Database
 
 GetDatabase = Callable[[], Database]
+WORK = "{:>8}  {:<11} {:>5}  {:<27} {}"
 COLUMNS = "{:>8}  {:<11} {:<27} {:<28} {:<20} {:<8} {}"
 
 
@@ -71,5 +72,35 @@ def inbox_commands(database: GetDatabase) -> typer.Typer:
             raise typer.BadParameter(f"one of {', '.join(inbox.STATES)}", param_hint="--state")
         count = database().writing(lambda connection: inbox.replay(connection, numbers or (), state))
         typer.echo(f"{count} message{'' if count == 1 else 's'} will be processed again.")
+
+    return app
+
+
+def outbox_commands(database: GetDatabase) -> typer.Typer:
+    """hub outbox list | replay."""
+    app = typer.Typer(no_args_is_help=True, help="Work that must happen because of a write: notices, follow-ups.")
+
+    @app.command("list")
+    def list_(
+        state: Annotated[str, typer.Option(help="waiting, done or dead.")] = outbox.DEAD,
+        limit: Annotated[int, typer.Option(help="At most so many, the newest first.")] = 50,
+    ) -> None:
+        """List work, by default what was given up. No content."""
+        if state not in (outbox.WAITING, outbox.DONE, outbox.DEAD):
+            raise typer.BadParameter("waiting, done or dead", param_hint="--state")
+        with database().read() as connection:
+            found = outbox.listed(connection, state, limit)
+        typer.echo(WORK.format("number", "kind", "tries", "due", "why"))
+        for entry in found:
+            typer.echo(WORK.format(entry.seq, entry.kind, entry.attempts, instant(entry.due), entry.reason or ""))
+
+    @app.command()
+    def replay(
+        numbers: Annotated[list[int] | None, typer.Argument(help="Numbers of dead work; all, if none.")] = None,
+    ) -> None:
+        """Try dead work again, after its receiver was mended."""
+        at = micros(now())
+        count = database().writing(lambda connection: outbox.replay(connection, at, numbers or None))
+        typer.echo(f"{count} piece{'' if count == 1 else 's'} of work will be tried again.")
 
     return app

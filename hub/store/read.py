@@ -15,6 +15,7 @@ from hub.search.index import MAX_STRING
 from hub.search.parameters import IN_COLUMNS
 from hub.search.query import Criterion, DateValue, Query, ReferenceValue, TextValue, TokenValue, Value
 from hub.search.values import plain
+from hub.store import keyed
 from hub.store.tables import history, index_date, index_string, index_token, resource
 
 LAST_CHARACTER = "\U0010ffff"
@@ -33,16 +34,7 @@ class Stored:
     body: bytes | None
 
 
-_COLUMNS = (
-    resource.c.rid,
-    resource.c.type,
-    resource.c.id,
-    resource.c.version,
-    resource.c.last_updated,
-    resource.c.deleted,
-    resource.c.body,
-)
-_CURRENT = select(*_COLUMNS).where(resource.c.type == bindparam("type"), resource.c.id == bindparam("id"))
+_CURRENT = select(*keyed.COLUMNS).where(resource.c.type == bindparam("type"), resource.c.id == bindparam("id"))
 _EARLIER = select(history).where(history.c.rid == bindparam("rid"))
 
 
@@ -85,14 +77,34 @@ def version(
 def page(connection: Connection, access: Access, query: Query, after: Sequence[int], limit: int) -> list[Stored]:
     """Up to `limit` matches behind a position (see `position`), in the query's order."""
     access.require("search-type", query.type)
+    keys = _keys(query)
+    if keys:
+        prepared = keyed.statement(len(keys), query.sort, bool(after))
+        return [stored(row) for row in connection.execute(prepared, keyed.parameters(keys, after, limit))]
     descending = query.sort.startswith("-")
     order = [resource.c.last_updated, resource.c.rid] if query.sort else [resource.c.rid]
-    statement = _matching(query).with_only_columns(*_COLUMNS)
+    statement = _matching(query).with_only_columns(*keyed.COLUMNS)
     if after:
         here, there = tuple_(*order), tuple_(*(literal(number) for number in after))
         statement = statement.where(here < there if descending else here > there)
     ordered = [column.desc() if descending else column.asc() for column in order]
     return [stored(row) for row in connection.execute(statement.order_by(*ordered).limit(limit))]
+
+
+def _keys(query: Query) -> list[int]:
+    """The keys of a query that asks for nothing else, the most selective first; otherwise none."""
+    if len(query.criteria) > keyed.MOST_KEYS or not all(map(_is_keyed, query.criteria)):
+        return []
+    return [_key((c.parameter.base, c.parameter.code), c.values[0]) for c in sorted(query.criteria, key=_cost)]
+
+
+def _is_keyed(criterion: Criterion) -> bool:
+    parameter = criterion.parameter
+    return (
+        len(criterion.values) == 1
+        and parameter.type in ("token", "reference", "uri")
+        and parameter.code not in IN_COLUMNS
+    )
 
 
 def position(query: Query, last: Stored) -> list[int]:

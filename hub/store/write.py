@@ -10,7 +10,8 @@ from sqlalchemy import Connection, Table, and_, bindparam, delete, insert, or_, 
 
 from hub.search.hashes import key
 from hub.search.index import IndexRows
-from hub.store.read import _COLUMNS, Stored, stored
+from hub.store.keyed import COLUMNS
+from hub.store.read import Stored, stored
 from hub.store.tables import history, index_date, index_string, index_token, outbox, resource
 
 Identity = tuple[str, str]  # type, id
@@ -25,7 +26,7 @@ def lock(connection: Connection, identities: Iterable[Identity]) -> dict[Identit
     for start in range(0, len(ordered), ROWS_A_STATEMENT):
         wanted = ordered[start : start + ROWS_A_STATEMENT]
         statement = (
-            select(*_COLUMNS)
+            select(*COLUMNS)
             .where(or_(*(and_(resource.c.type == t, resource.c.id == i) for t, i in wanted)))
             .order_by(resource.c.type, resource.c.id)
             .with_for_update()
@@ -73,7 +74,7 @@ def replace(connection: Connection, pairs: Sequence[tuple[Stored, Stored]]) -> N
 
 
 def _columns(row: Stored) -> dict[str, Any]:
-    return {column.name: getattr(row, column.name) for column in _COLUMNS}
+    return {column.name: getattr(row, column.name) for column in COLUMNS}
 
 
 def _earlier(row: Stored) -> dict[str, Any]:

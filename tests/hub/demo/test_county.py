@@ -226,7 +226,11 @@ def test_a_county_without_members_still_has_its_organisations_and_valid_panels()
     assert all("member" not in entry["resource"] for entry in last["entry"])
 
 
-LOADING = ("load.py", "progress.py")  # what brings the county into a database; the rest only makes it
+LOADING = (
+    "commands.py",
+    "load.py",
+    "progress.py",
+)  # the rest only makes it
 
 
 def test_the_county_is_made_of_nothing_but_fhir_and_the_standard_library() -> None:
