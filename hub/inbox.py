@@ -274,6 +274,12 @@ def set_subject(connection: Connection, seq: int, subject: str) -> None:
     connection.execute(update(inbox).where(inbox.c.seq == seq).values(subject=_fitting(subject, SUBJECT)))
 
 
+def seqs_of_subject(connection: Connection, subject: str, state: str) -> set[int]:
+    """Which messages about a subject are in a state; as `of_subject`, without their bytes."""
+    about = select(inbox.c.seq).where(inbox.c.subject == _fitting(subject, SUBJECT), inbox.c.state == state)
+    return set(connection.execute(about).scalars())
+
+
 def of_subject(connection: Connection, subject: str) -> list[Message]:
     """What was said about a subject, in order of arrival: received, processed and waiting messages."""
     said = _MESSAGE.where(inbox.c.subject == _fitting(subject, SUBJECT), inbox.c.state.in_(SPEAKING))

@@ -89,7 +89,7 @@ class Transactions:
                 targets[place] = self._target(connection, entries[place], access, list(targets.values()))
         _refuse_twice(list(targets.values()))
         addresses = _addresses(targets.values())
-        held = write.lock(connection, [t.identity for t in targets.values() if t.identity and not t.found])
+        held = write.lock(connection, _may_be_there(targets.values()))
         work = Work(clock.micros(self._now()), held, access.who)
         results = {}
         for place, target in targets.items():
@@ -104,20 +104,21 @@ class Transactions:
     def _target(self, connection: Connection, entry: Entry, access: Access, earlier: Sequence[Target]) -> Target:
         condition = _condition(entry)
         if not condition:
-            return Target(entry, (entry.type, entry.id or str(uuid4())))
+            return Target(entry, (entry.type, entry.id or str(uuid4())), fresh=not entry.id)
         # deletions come first, so a conditional create does not find what this commit deletes
         gone = [t.identity for t in earlier if t.entry.method == "DELETE" and entry.method == "POST"]
         query = self._query(entry.type, condition)
         found = conditions.only(query, conditions.candidates(connection, access, query, gone, self._base))
         if entry.method == "POST":
             identity = (entry.type, found.id if found else str(uuid4()))
-            return Target(entry, identity, found)
+            return Target(entry, identity, found, fresh=found is None)
         if entry.method == "DELETE":
             return Target(entry, (entry.type, found.id) if found else None)
         sent = (entry.resource or {}).get("id")
         if found and sent not in (None, found.id):
             raise Problem("invalid", "The resource has another id than the one the condition found", "id")
-        return Target(entry, (entry.type, found.id if found else sent or str(uuid4())))
+        identity = (entry.type, found.id if found else sent or str(uuid4()))
+        return Target(entry, identity, fresh=found is None and not sent)
 
     def _query(self, resource_type: str, condition: str) -> Query:
         return conditions.query_of(resource_type, condition, self._base)
@@ -187,6 +188,11 @@ def _check_identity(entry: Entry) -> None:
         raise Problem("method", "PUT needs an id or a condition", headers={"Allow": "GET, POST"})
     if entry.id and not ID.match(entry.id):
         raise Problem("value", "An id has 1 to 64 letters, digits, '-' and '.'", f"{entry.type}.id")
+
+
+def _may_be_there(targets: Iterable[Target]) -> list[tuple[str, str]]:
+    """The identities to be locked: not those that were made just now, nor those that are only answered with."""
+    return [t.identity for t in targets if t.identity and not t.found and not t.fresh]
 
 
 def _refuse_twice(targets: Sequence[Target]) -> None:

@@ -42,11 +42,13 @@ class Result:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """An entry whose identity is decided. `found` is set where nothing is to be written."""
+    """An entry whose identity is decided. `found` is set where nothing is to be written; `fresh` says that the id
+    was made just now, so that nothing can be there."""
 
     entry: Entry
     identity: Identity | None
     found: Stored | None = None
+    fresh: bool = False
 
 
 class Work:

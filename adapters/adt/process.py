@@ -98,7 +98,8 @@ class Processor:
         )
 
         def settle(connection: Connection) -> None:
-            if _others(connection, subject, message.seq).keys() != others.keys():
+            now_there = inbox.seqs_of_subject(connection, subject, inbox.PROCESSED)
+            if now_there - {message.seq} != others.keys():
                 raise Overtaken
             inbox.set_subject(connection, message.seq, subject)
             inbox.processed(connection, message.seq, clock.micros(self.now()))
