@@ -55,7 +55,8 @@ class Database:
             event.listen(engine, "connect", _prepare_sqlite)
         event.listen(self._writes, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE"))
         self._turn = threading.Lock()
-        self._lock_file = os.open(path.with_name(f"{path.name}.lock"), os.O_RDWR | os.O_CREAT, 0o600)
+        locks = (path.with_name(f"{path.name}.{name}") for name in ("lock", "gate"))
+        self._lock_file, self._gate_file = (os.open(lock, os.O_RDWR | os.O_CREAT, 0o600) for lock in locks)
 
     def _open_postgresql(self, pool_size: int) -> None:
         # every thread that reads holds a connection: the pool must be larger than the threads of the process
@@ -132,7 +133,10 @@ class Database:
             yield
             return
         with self._turn:
+            # whoever waits next stands in the gate, so a process that just had its turn queues behind it
+            fcntl.flock(self._gate_file, fcntl.LOCK_EX)
             fcntl.flock(self._lock_file, fcntl.LOCK_EX)
+            fcntl.flock(self._gate_file, fcntl.LOCK_UN)
             try:
                 yield
             finally:

@@ -9,11 +9,12 @@ Everything stays on loopback and ends by itself. Figures go to the terminal and 
 import argparse
 import json
 import os
+import signal
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -57,7 +58,7 @@ def _section(section: str, mine: Ground) -> list[Figure]:
     for work in SECTIONS[section]:
         load = round(os.getloadavg()[0], 2)
         began = time.monotonic()
-        found += work(mine)
+        found += [replace(figure, more={**figure.more, "load_before": load}) for figure in work(mine)]
         console.print(f"{mine.name}: {work.__name__} {time.monotonic() - began:.0f} s (load before: {load})")
     return found
 
@@ -102,6 +103,7 @@ def _keep(result: dict[str, Any]) -> Path:
 
 def main() -> int:
     """Exit code 1 where a goal is missed."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # leaving also stops the hub and PostgreSQL
     options = _options()
     databases, sections = _databases(options.database), options.only.split(",")
     size = QUICK if options.quick else Size()

@@ -62,7 +62,8 @@ def _about(result: Row) -> Iterator[str]:
     yield f"| machine | {cores}, {machine['memory_gb']} GB, {machine['kernel']} |"
     yield f"| databases | SQLite {machine['sqlite']}, PostgreSQL {machine['postgresql']} |"
     yield f"| Python | {machine['python']}; {packages} |"
-    yield f"| load average before | {', '.join(f'{load:g}' for load in machine['load_before'])} |"
+    loads = [row["more"]["load_before"] for row in result["figures"]]
+    yield f"| load average before each measurement, by its predecessors too | {min(loads):g} to {max(loads):g} |"
     yield (
         f"| size | {size['members']} members ({size['demo']} for start and memory); open loop "
         f"{size['open_loop']:g} s after {size['warm_up']:g} s, closed loop {size['closed_loop']:g} s, "
