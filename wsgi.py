@@ -43,6 +43,21 @@ def database() -> Database:
 
 
 @cache
+def spool() -> Any:
+    """The arrivals beside a SQLite database."""
+    from hub.spool import Spool
+
+    return Spool(database())
+
+
+def moved() -> Database:
+    """The database with all arrivals in its inbox: for people who look into it."""
+    while database().is_sqlite and spool().move():
+        pass
+    return database()
+
+
+@cache
 def parts() -> Parts:
     """The parts of this process, made at first use."""
     base = settings().fhir_base
@@ -142,6 +157,7 @@ def make_worker() -> Any:
             KIND: FollowUp(mine.database, mine.own, chosen["HUB_FOLLOW_UP_DAYS"]),
         },
         deliveries=_deliveries(mine).handlers(),
+        arrivals=spool().move if mine.database.is_sqlite else lambda: 0,
         chores=[
             Chore(timedelta(minutes=1), lambda _: mine.database.writing(lambda c: forget_expired(c, clock.now()))),
             Chore(timedelta(hours=1), lambda now: mine.database.writing(lambda c: outbox.purge(c, now - KEPT))),
@@ -175,7 +191,7 @@ def make_listener(on_accepted: Callable[[], None] = lambda: None) -> Any:
     return MllpListener(
         chosen["HUB_MLLP_HOST"],
         chosen["HUB_MLLP_PORT"],
-        accept=into(database()),
+        accept=spool().accept if database().is_sqlite else into(database()),
         clock=clock.now,
         max_bytes=chosen["HUB_MLLP_MAX_BYTES"],
         idle_seconds=chosen["HUB_MLLP_IDLE_SECONDS"],
@@ -297,7 +313,7 @@ def command_line() -> Any:
     app.add_typer(client_commands(database, settings), name="clients")
     add_token(app, settings)
     app.add_typer(send_commands(settings), name="send")
-    app.add_typer(inbox_commands(database), name="inbox")
+    app.add_typer(inbox_commands(moved), name="inbox")
     app.add_typer(outbox_commands(database), name="outbox")
 
     @app.command()

@@ -103,17 +103,41 @@ _HELD = select(inbox.c.digest).where(
 )
 
 
-def accept(connection: Connection, arrivals: Sequence[Arrival]) -> list[Receipt]:
-    """Store these messages; a receipt for each, in their order. They are safe once the transaction is."""
+def accept(
+    connection: Connection, arrivals: Sequence[Arrival], known: Mapping[Key, bytes] | None = None
+) -> list[Receipt]:
+    """Store these messages; a receipt for each, in their order. They are safe once the transaction is.
+    `known`: digests of messages that another store has already (hub.spool); they are not stored again."""
+    known = known or {}
     rows = [_row(arrival) for arrival in arrivals]
     first: dict[Key, Values] = {}
     for row in rows:
         first.setdefault(_key(row), row)
-    fresh = _store(connection, list(first.values()))
-    held = {key: row["digest"] if key in fresh else _digest(connection, key) for key, row in first.items()}
+    fresh = _store(connection, [row for key, row in first.items() if key not in known])
+    held = {
+        key: known.get(key) or (row["digest"] if key in fresh else _digest(connection, key))
+        for key, row in first.items()
+    }
     receipts = [_receipt(row, row is first[_key(row)] and _key(row) in fresh, held) for row in rows]
     _store(connection, [_aside(row) for row, receipt in zip(rows, receipts, strict=True) if receipt == "conflict"])
     return receipts
+
+
+def digests(connection: Connection, arrivals: Sequence[Arrival]) -> dict[Key, bytes]:
+    """The digests of those messages that are in the inbox already, by their key."""
+    found: dict[Key, bytes] = {}
+    for key in {_key(_row(arrival)) for arrival in arrivals}:
+        digest = connection.execute(_HELD, dict(zip("sfc", key, strict=True))).scalar_one_or_none()
+        if digest is not None:
+            found[key] = bytes(digest)
+    return found
+
+
+def take_over(connection: Connection, rows: list[Values]) -> None:
+    """Store rows that another store accepted, once each. Should a key be taken by other bytes, it stands aside."""
+    fresh = _store(connection, rows)
+    others = [row for row in rows if _key(row) not in fresh]
+    _store(connection, [_aside(row) for row in others if _digest(connection, _key(row)) != row["digest"]])
 
 
 def _receipt(row: Values, fresh: bool, held: Mapping[Key, bytes]) -> Receipt:

@@ -49,7 +49,8 @@ class Chore:
 
 @dataclass
 class Worker:
-    """`messages` by source, `work` by kind (quick, local), `deliveries` by kind (they wait for other machines)."""
+    """`arrivals` moves messages to the inbox that wait elsewhere (hub.spool). `messages` by source; `work` by kind
+    (quick, local); `deliveries` by kind (they wait for other machines)."""
 
     database: Database
     messages: Mapping[str, MessageHandler]
@@ -57,6 +58,7 @@ class Worker:
     deliveries: Mapping[str, WorkHandler]
     chores: Sequence[Chore] = ()
     now: clock.Clock = clock.now
+    arrivals: Callable[[], int] = lambda: 0
     delivery_lanes: int = 4
     _signals: list[threading.Event] = field(default_factory=list)
     _stop: threading.Event = field(default_factory=threading.Event)
@@ -101,6 +103,7 @@ class Worker:
                 self._stop.wait(BROKEN_SECONDS)
 
     def _messages_lane(self) -> bool:
+        self.arrivals()
         with self.database.read() as connection:  # a look costs no lock
             if not inbox.is_due(connection, self._micros()):
                 return False

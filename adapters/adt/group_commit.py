@@ -21,7 +21,8 @@ Accept = Callable[[Sequence[Arrival]], list[Receipt]]
 
 
 def into(database: Database) -> Accept:
-    """Arrivals into the inbox of this database: when it returns, they are durable."""
+    """Arrivals into the inbox of this database: when it returns, they are durable. (With SQLite, hub.spool does not
+    wait for other writers.)"""
     return lambda arrivals: database.writing(lambda connection: inbox.accept(connection, arrivals))
 
 

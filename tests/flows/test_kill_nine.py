@@ -25,6 +25,7 @@ from sqlalchemy import select, text
 from adapters.adt.mllp_client import NoAcknowledgment, acknowledged, send
 from hub import inbox
 from hub.search.index import IndexRows, index_rows
+from hub.spool import Spool
 from hub.store.engine import Database
 from hub.store.tables import history, index_date, index_string, index_token, outbox, resource
 from tests.flows import stories
@@ -215,7 +216,10 @@ _JSON = {"Content-Type": "application/fhir+json"}
 def _drain(database: Database, seconds: float = 120) -> None:
     """Wait until the worker has done what came in."""
     deadline = time.monotonic() + seconds
+    spool = Spool(database) if database.is_sqlite else None
     while True:
+        while spool and spool.move():
+            pass
         with database.read() as connection:
             waiting = inbox.counts(connection).get("received", 0)
             undone = connection.execute(select(outbox.c.seq).where(outbox.c.state == "waiting")).all()
