@@ -88,6 +88,7 @@ def _serve(web: Web, ready: Callable[[], None]) -> None:
         workers_kill_timeout=STOP_SECONDS,
     )
     _keep_loaded()
+    os.environ.setdefault("MALLOC_ARENA_MAX", "2")  # glibc else keeps memory for each thread of the web process
     server.on_startup(ready)
     server.serve(
         spawn_target=partial(_web_process, web.beside), target_loader=partial(_loaded, web.app), wrap_loader=False

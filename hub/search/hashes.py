@@ -18,7 +18,7 @@ def key(*parts: str) -> int:
     return _remembered(parts) if sum(map(len, parts)) <= LONGEST_REMEMBERED else _number(parts)
 
 
-@lru_cache(maxsize=16384)
+@lru_cache(maxsize=4096)
 def _remembered(parts: tuple[str, ...]) -> int:
     return _number(parts)
 

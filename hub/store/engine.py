@@ -29,6 +29,7 @@ from hub.problems import Problem
 LOCK_WAIT_SECONDS = 10
 POOL_WAIT_SECONDS = 5
 WRITE_TRIES = 5
+STATEMENTS = 120  # compiled ones kept by an engine: the hub has fewer shapes than that, and each costs memory
 RETRIED = ("40001", "40P01")  # serialization failure, deadlock
 Result = TypeVar("Result")
 
@@ -48,7 +49,10 @@ class Database:
     def _open_sqlite(self) -> None:
         path = Path(str(self.url.database))
         path.parent.mkdir(parents=True, exist_ok=True)
-        options: dict[str, Any] = {"connect_args": {"check_same_thread": False, "timeout": LOCK_WAIT_SECONDS}}
+        options: dict[str, Any] = {
+            "query_cache_size": STATEMENTS,
+            "connect_args": {"check_same_thread": False, "timeout": LOCK_WAIT_SECONDS},
+        }
         self._reads: Engine = create_engine(self.url, poolclass=NullPool, isolation_level="AUTOCOMMIT", **options)
         self._writes: Engine = create_engine(self.url, poolclass=StaticPool, **options)
         for engine in (self._reads, self._writes):
@@ -67,6 +71,7 @@ class Database:
             pool_size=pool_size,
             max_overflow=pool_size,
             pool_timeout=POOL_WAIT_SECONDS,
+            query_cache_size=STATEMENTS,
             connect_args=connect,
         )
         self._writes = create_engine(
@@ -74,6 +79,7 @@ class Database:
             pool_size=pool_size,
             max_overflow=pool_size,
             pool_timeout=POOL_WAIT_SECONDS,
+            query_cache_size=STATEMENTS,
             connect_args=connect,
         )
 
@@ -159,7 +165,7 @@ def _prepare_sqlite(connection: Any, _record: object) -> None:
         "journal_mode=WAL",
         "synchronous=FULL",
         "foreign_keys=ON",
-        "cache_size=-8000",
+        "cache_size=-2000",  # KB, of each connection: the system caches the file anyway
         "temp_store=MEMORY",
         "journal_size_limit=67108864",
     ):
