@@ -10,7 +10,7 @@ from typing import Any
 
 from hub.fhir.types import resource_types
 from hub.rest.routes import ROUTES
-from hub.search.parameters import parameters_of
+from hub.search.parameters import rows_of
 
 SMART_SERVICE = "http://terminology.hl7.org/CodeSystem/restful-security-service"
 OAUTH_URIS = "http://fhir-registry.smarthealthit.org/StructureDefinition/oauth-uris"
@@ -69,5 +69,5 @@ def _resource(resource_type: str) -> dict[str, Any]:
 
 
 def _parameters(resource_type: str) -> Iterable[dict[str, str]]:
-    for code, parameter in sorted(parameters_of(resource_type).items()):
-        yield {"name": code, "definition": parameter.url, "type": parameter.type}
+    for code, row in sorted(rows_of(resource_type).items()):
+        yield {"name": code, "definition": row["url"], "type": row["type"]}

@@ -42,8 +42,12 @@ def _rows() -> Mapping[str, tuple[dict[str, str], ...]]:
 @cache
 def parameters_of(resource_type: str) -> Mapping[str, Parameter]:
     """The parameters of a type by code, those of every resource included."""
-    rows = [row for base in (*EVERY_TYPE, resource_type) for row in _rows().get(base, ())]
-    return {row["code"]: _parameter(resource_type, row) for row in rows}
+    return {code: _parameter(resource_type, row) for code, row in rows_of(resource_type).items()}
+
+
+def rows_of(resource_type: str) -> dict[str, dict[str, str]]:
+    """The same as rows of the table, for who wants to list them: a compiled path is large, and there are 2,500."""
+    return {row["code"]: row for base in (*EVERY_TYPE, resource_type) for row in _rows().get(base, ())}
 
 
 def _parameter(base: str, row: dict[str, str]) -> Parameter:
