@@ -20,8 +20,9 @@ from hub.access import Access
 from hub.fhir import json
 from hub.notifications.topics import PANEL, Topic
 from hub.problems import Problem
+from hub.search.criterion import Criterion, criterion
 from hub.search.match import matches
-from hub.search.query import Criterion, Limits, criterion, parse
+from hub.search.query import Limits, parse
 from hub.search.values import dates, references
 from hub.store import read
 

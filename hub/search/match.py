@@ -7,8 +7,8 @@ Rules: https://hl7.org/fhir/R4/search.html#prefix and the modifiers below it.
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from hub.search.criterion import Criterion, DateValue, ReferenceValue, TextValue, TokenValue
 from hub.search.parameters import IN_COLUMNS
-from hub.search.query import Criterion, DateValue, ReferenceValue, TextValue, TokenValue
 from hub.search.values import dates, plain, references, strings, tokens
 
 Range = tuple[int, int]

@@ -7,18 +7,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Select, and_, bindparam, exists, func, literal, or_, select, tuple_
+from sqlalchemy import Connection, Select, bindparam, exists, func, literal, select, tuple_
 
 from hub.access import Access
-from hub.search.hashes import key
-from hub.search.index import MAX_STRING
+from hub.search.criterion import Criterion
 from hub.search.parameters import IN_COLUMNS
-from hub.search.query import Criterion, DateValue, Query, ReferenceValue, TextValue, TokenValue, Value
-from hub.search.values import plain
+from hub.search.query import Query
 from hub.store import keyed
-from hub.store.tables import history, index_date, index_string, index_token, resource
-
-LAST_CHARACTER = "\U0010ffff"
+from hub.store.criteria import cost, in_column, rids, value_key
+from hub.store.tables import history, resource
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +92,7 @@ def _keys(query: Query) -> list[int]:
     """The keys of a query that asks for nothing else, the most selective first; otherwise none."""
     if len(query.criteria) > keyed.MOST_KEYS or not all(map(_is_keyed, query.criteria)):
         return []
-    return [_key((c.parameter.base, c.parameter.code), c.values[0]) for c in sorted(query.criteria, key=_cost)]
+    return [value_key((c.parameter.base, c.parameter.code), c.values[0]) for c in sorted(query.criteria, key=cost)]
 
 
 def _is_keyed(criterion: Criterion) -> bool:
@@ -125,94 +122,15 @@ def _matching(query: Query) -> Select[tuple[int]]:
     to walk the whole type in order.
     """
     statement = select(resource.c.rid).where(resource.c.deleted.is_(False))
-    criteria = sorted(query.criteria, key=_cost)
+    criteria = sorted(query.criteria, key=cost)
     if not criteria or criteria[0].parameter.code in IN_COLUMNS:
         statement = statement.where(resource.c.type == query.type)
     for criterion in criteria:
         if criterion.parameter.code in IN_COLUMNS:
-            statement = statement.where(_in_column(criterion))
+            statement = statement.where(in_column(criterion))
         elif criterion is criteria[0]:
-            statement = statement.where(resource.c.rid.in_(_rids(criterion)))
+            statement = statement.where(resource.c.rid.in_(rids(criterion)))
         else:
-            found = _rids(criterion)
+            found = rids(criterion)
             statement = statement.where(exists(found.where(found.selected_columns.rid == resource.c.rid)))
     return statement
-
-
-_COSTS = {"identifier": 0, "patient": 1, "subject": 1}
-
-
-def _cost(criterion: Criterion) -> int:
-    if criterion.parameter.code in IN_COLUMNS:
-        return 0 if criterion.parameter.code == "_id" else 9
-    by_type = {"reference": 2, "uri": 3, "string": 4, "token": 5, "date": 6}
-    return _COSTS.get(criterion.parameter.code, by_type[criterion.parameter.type])
-
-
-def _in_column(criterion: Criterion) -> Any:
-    if criterion.parameter.code == "_id":
-        return resource.c.id.in_([v.code for v in criterion.values if isinstance(v, TokenValue)])
-    moments = (v for v in criterion.values if isinstance(v, DateValue))
-    return or_(*(_range(v, resource.c.last_updated, resource.c.last_updated + 1) for v in moments))
-
-
-def _rids(criterion: Criterion) -> Any:
-    name = (criterion.parameter.base, criterion.parameter.code)
-    match criterion.parameter.type:
-        case "date":
-            ranges = (v for v in criterion.values if isinstance(v, DateValue))
-            wanted = or_(*(_range(v, index_date.c.low, index_date.c.high) for v in ranges))
-            return select(index_date.c.rid).where(index_date.c.param == key(*name), wanted)
-        case "string":
-            texts = (v for v in criterion.values if isinstance(v, TextValue))
-            found = or_(*(_text(plain(v.text)[:MAX_STRING], criterion.modifier) for v in texts))
-            return select(index_string.c.rid).where(index_string.c.param == key(*name), found)
-    return select(index_token.c.rid).where(index_token.c.hash.in_([_key(name, v) for v in criterion.values]))
-
-
-def _text(wanted: str, modifier: str) -> Any:
-    if modifier == "contains":
-        return index_string.c.value.contains(wanted, autoescape=True)
-    return and_(index_string.c.value >= wanted, index_string.c.value < wanted + LAST_CHARACTER)
-
-
-def _key(name: tuple[str, str], value: Value) -> int:
-    match value:
-        case TokenValue(None, code):
-            return key(*name, "c", code)
-        case TokenValue("", code):
-            return key(*name, "nc", code)
-        case TokenValue(system, ""):
-            return key(*name, "s", str(system))
-        case TokenValue(system, code):
-            return key(*name, "sc", str(system), code)
-        case ReferenceValue(_, address, True):
-            return key(*name, "u", address)
-        case ReferenceValue(None, identity):
-            return key(*name, "i", identity)
-        case ReferenceValue(target, identity):
-            return key(*name, "r", str(target), identity)
-        case TextValue(text):
-            return key(*name, "u", text)
-    raise AssertionError(value)
-
-
-def _range(value: DateValue, low: Any, high: Any) -> Any:
-    """The prefix's condition, as in hub.search.match.PREFIX."""
-    within = and_(low >= value.low, high <= value.high)
-    match value.prefix:
-        case "eq":
-            return within
-        case "ne":
-            return ~within
-        case "gt":
-            return high > value.high
-        case "lt":
-            return low < value.low
-        case "ge":
-            return or_(high > value.high, within)
-        case "le":
-            return or_(low < value.low, within)
-        case "sa":
-            return low >= value.high
-    return high <= value.low

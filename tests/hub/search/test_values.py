@@ -10,18 +10,9 @@ from hypothesis import strategies as st
 
 from hub.clock import micros
 from hub.problems import Problem
+from hub.search.criterion import PREFIXES, DateValue, ReferenceValue, TokenValue, criterion, split, unescape
 from hub.search.match import PREFIX, matches
-from hub.search.query import (
-    PREFIXES,
-    DateValue,
-    Limits,
-    ReferenceValue,
-    TokenValue,
-    criterion,
-    parse,
-    split,
-    unescape,
-)
+from hub.search.query import Limits, parse
 from hub.search.values import FOREVER, NEVER, date_range, dates, plain, strings, tokens
 
 

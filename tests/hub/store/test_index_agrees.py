@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 from hub.access import Access
 from hub.fhir import json
 from hub.fhir.bundles import Entry
+from hub.search.criterion import PREFIXES
 from hub.search.match import matches
-from hub.search.query import PREFIXES, Limits, parse
+from hub.search.query import Limits, parse
 from hub.store import read
 from hub.store.engine import Database
 from hub.transactions import Transactions
