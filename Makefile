@@ -1,9 +1,9 @@
-# make run · make test · make check · make bench: each installs what it needs into .venv first
+# make run · make test · make check · make bench · make oracle: each installs what it needs into .venv first
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run test test-long check bench clean
+.PHONY: run test test-long check bench oracle clean
 
 run: $(VENV)/.runtime
 	$(BIN)/hub migrate
@@ -24,6 +24,9 @@ check: $(VENV)/.development
 
 bench: $(VENV)/.development
 	$(BIN)/python -m tests.bench
+
+oracle: $(VENV)/.development
+	$(BIN)/python -m tests.oracle
 
 clean:
 	rm -rf $(VENV) build *.egg-info

@@ -7,9 +7,11 @@ import logging
 import os
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cache, partial
+from pathlib import Path
 from typing import Annotated, Any
 
 from hub import clock, inbox, outbox
@@ -19,6 +21,8 @@ from hub.store.engine import Database
 from hub.transactions import Change, Transactions
 
 VERSION = "0.1.0"
+MOST_DELETED = 500  # by one conditional delete, where the deployment allows it several
+_asking: ContextVar[str] = ContextVar("asking", default="")
 KEPT = timedelta(days=7) // clock.MICROSECOND  # work that is done, so that a delivery can be looked up
 
 
@@ -64,7 +68,14 @@ def parts() -> Parts:
     return Parts(
         settings(),
         database(),
-        Transactions(database(), _for_clients, _effects, base),
+        Transactions(
+            database(),
+            _for_clients,
+            _effects,
+            base,
+            deletes=MOST_DELETED if settings()["HUB_CONDITIONAL_DELETE"] == "multiple" else 1,
+            integrity=settings()["HUB_REFERENTIAL_INTEGRITY"],
+        ),
         Transactions(database(), _for_the_hub, _effects, base),
     )
 
@@ -78,6 +89,58 @@ def _effects(changes: Sequence[Change]) -> Iterator[Mapping[str, Any]]:
     yield from transitional_care.effects(changes)
 
 
+@cache
+def packages() -> Any:
+    """The FHIR packages of HUB_FHIR_PACKAGES, or None. Raises conformance.packages.catalog.BadPackage."""
+    if not settings()["HUB_FHIR_PACKAGES"]:
+        return None
+    from conformance.packages.catalog import Catalog
+
+    return Catalog.of_folder(Path(settings()["HUB_FHIR_PACKAGES"]))
+
+
+@cache
+def validator() -> Any:
+    """A conformance.profiles.validate.Validator of the loaded profiles; none loaded: of the base alone."""
+    from conformance.packages.catalog import Catalog
+    from conformance.profiles.terms import LibraryCodes
+    from conformance.profiles.validate import Validator
+
+    return Validator(packages() or Catalog(), LibraryCodes(terminology()))
+
+
+@cache
+def terminology() -> Any:
+    """The code systems and value sets of this process: those of R4, packages, the hub, and what clients stored.
+    Raises ValueError for a local table that cannot be used."""
+    from conformance.terminology.load import library
+    from hub.operations.terminology import by_url
+
+    return library(packages(), settings().terminology_dir, by_url(database(), settings().fhir_base))
+
+
+@cache
+def profile_policy() -> Any:
+    """What becomes of writes that break a claimed profile, or None where no packages are loaded."""
+    if packages() is None:
+        return None
+    from conformance.profiles.policy import Policy
+
+    refuses = settings()["HUB_PROFILE_POLICY"] == "refuse"
+    return Policy(validator, refuses, frozenset(settings()["HUB_PROFILE_WARN_CLIENTS"]))
+
+
+def _known(access_of: Callable[..., Any]) -> Callable[..., Any]:
+    """The guard, which also notes for the profile policy who asks."""
+
+    def noted(*arguments: Any) -> Any:
+        access = access_of(*arguments)
+        _asking.set(access.who)
+        return access
+
+    return noted
+
+
 def _for_the_hub(resource: dict[str, Any], expected: str, conditional: bool) -> list[Issue]:
     from conformance.validation.structure import validate
 
@@ -87,10 +150,15 @@ def _for_the_hub(resource: dict[str, Any], expected: str, conditional: bool) -> 
 def _for_clients(resource: dict[str, Any], expected: str, conditional: bool) -> list[Issue]:
     """A client may not say all that the hub says of itself, such as that a Subscription is active."""
     from hub.notifications.subscriptions import issues
+    from hub.search import definitions
 
     found = _for_the_hub(resource, expected, conditional)
     if not found and expected == "Subscription":
         found = list(issues(resource, settings()["HUB_WEBHOOK_HOSTS"], settings().fhir_base))
+    if not found and expected == "SearchParameter":
+        found = definitions.issues(resource)
+    if not found and (policy := profile_policy()) is not None:
+        found = policy.issues(resource, _asking.get())
     return found
 
 
@@ -106,6 +174,7 @@ def make_app() -> Any:
     _begin_log()
     from auth.blueprint import blueprint
     from auth.guard import Guard
+    from conformance.terminology.terms import LibraryTerms
     from conformance.validation.structure import validate_bundle_shell
     from hub.rest.app import create_app
     from hub.rest.hub import Hub
@@ -118,22 +187,47 @@ def make_app() -> Any:
         transactions=mine.transactions,
         base=chosen.fhir_base,
         secret=chosen.secret_key(),
-        limits=Limits(chosen["HUB_PAGE_SIZE"], chosen["HUB_MAX_PAGE_SIZE"], chosen.fhir_base),
+        limits=Limits(
+            chosen["HUB_PAGE_SIZE"], chosen["HUB_MAX_PAGE_SIZE"], chosen.fhir_base, LibraryTerms(terminology)
+        ),
         cursor_seconds=chosen["HUB_CURSOR_SECONDS"],
         most_entries=chosen["HUB_MAX_BUNDLE_ENTRIES"],
         capabilities=_capabilities(chosen),
-        guard=Guard(mine.database).access_of,
+        guard=_known(Guard(mine.database).access_of),
         shell=partial(validate_bundle_shell, conditional_references=True),
+        engines=_engines(chosen),
     )
-    return create_app(hub, chosen["HUB_MAX_BODY_BYTES"], [blueprint(mine.database, chosen)])
+    blueprints = [blueprint(mine.database, chosen)]
+    return create_app(hub, chosen["HUB_MAX_BODY_BYTES"], blueprints, chosen["HUB_CORS_ORIGINS"])
 
 
 def _capabilities(chosen: Settings) -> Any:
+    import msgspec
+
     from auth.discovery import token_url
     from conformance.capability_statement import capability_statement
+    from hub.fhir import json
+    from hub.search import custom
 
     started = clock.instant(clock.micros(clock.now()))
-    return partial(capability_statement, chosen.fhir_base, token_url(chosen.base_url), VERSION, started)
+    deletes = chosen["HUB_CONDITIONAL_DELETE"]
+    about = (chosen.fhir_base, token_url(chosen.base_url), VERSION, started, deletes)
+
+    @custom.renewed
+    @cache
+    def statement() -> Any:
+        return msgspec.Raw(json.write(capability_statement(*about, packages())))  # it is large: written once
+
+    return statement
+
+
+def _engines(chosen: Settings) -> Any:
+    """What answers $validate and the terminology operations; made when they are first asked."""
+    from conformance.operations import engines
+    from conformance.terminology_capabilities import terminology_capabilities
+
+    started = clock.instant(clock.micros(clock.now()))
+    return engines(validator, terminology, partial(terminology_capabilities, chosen.fhir_base, VERSION, started))
 
 
 def make_worker() -> Any:
@@ -143,12 +237,15 @@ def make_worker() -> Any:
     from auth.housekeeping import forget_expired
     from hub.notifications.events import EVENT
     from hub.notifications.fan_out import FanOut
+    from hub.reindex import Reindex
+    from hub.store import idempotency
     from hub.transitional_care import KIND, FollowUp
     from hub.worker import Chore, Worker
 
     mine = parts()
     chosen = mine.settings
     tables = local_tables(chosen.facilities_file, chosen.code_tables_dir)
+    reindex = Reindex(mine.database, chosen.fhir_base)
     return Worker(
         mine.database,
         messages={SOURCE: Processor(mine.database, mine.own, tables, chosen["HUB_CIN_SYSTEM"])},
@@ -159,8 +256,10 @@ def make_worker() -> Any:
         deliveries=_deliveries(mine).handlers(),
         arrivals=spool().move if mine.database.is_sqlite else lambda: 0,
         chores=[
+            Chore(timedelta(seconds=1), lambda _: reindex.turn()),
             Chore(timedelta(minutes=1), lambda _: mine.database.writing(lambda c: forget_expired(c, clock.now()))),
             Chore(timedelta(hours=1), lambda now: mine.database.writing(lambda c: outbox.purge(c, now - KEPT))),
+            Chore(timedelta(minutes=10), lambda now: mine.database.writing(lambda c: idempotency.forget(c, now))),
         ],
     )
 
@@ -227,6 +326,16 @@ def check_start() -> None:
         tables.codes()
     except (ValueError, OSError) as error:
         raise CannotStart(f"A local table cannot be used: {error}") from None
+    _check_packages()
+
+
+def _check_packages() -> None:
+    from conformance.packages.catalog import BadPackage
+
+    try:
+        packages()
+    except BadPackage as error:
+        raise CannotStart(f"HUB_FHIR_PACKAGES: {error}") from None
 
 
 def serve(web: bool, mllp: bool, worker: bool) -> None:
@@ -288,6 +397,7 @@ def command_line() -> Any:
     from auth.commands import add_token, client_commands
     from hub.commands import add_migrate, inbox_commands, outbox_commands
     from hub.demo.commands import add_demo
+    from hub.reindex_commands import reindex_commands
 
     app = typer.Typer(
         no_args_is_help=True,
@@ -315,6 +425,7 @@ def command_line() -> Any:
     app.add_typer(send_commands(settings), name="send")
     app.add_typer(inbox_commands(moved), name="inbox")
     app.add_typer(outbox_commands(database), name="outbox")
+    app.add_typer(reindex_commands(database, lambda: settings().fhir_base), name="reindex")
 
     @app.command()
     def version() -> None:

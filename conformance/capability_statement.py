@@ -4,21 +4,37 @@ Rules: https://hl7.org/fhir/R4/capabilitystatement.html, SMART conformance
 https://hl7.org/fhir/smart-app-launch/conformance.html
 """
 
-from collections.abc import Iterable
-from functools import lru_cache
+from collections.abc import Iterable, Sequence
 from typing import Any
 
+from conformance.packages.catalog import Catalog
+from conformance.packages.statement import documentation, implementation_guides, supported_profiles
 from hub.fhir.types import resource_types
+from hub.operations.table import offered as operations
+from hub.rest.formats import FORMATS
 from hub.rest.routes import ROUTES
+from hub.rest.write import PATCH_JSON
+from hub.search.compartments import COMPARTMENTS
+from hub.search.inclusions import offered, offered_reverse
 from hub.search.parameters import rows_of
 
 SMART_SERVICE = "http://terminology.hl7.org/CodeSystem/restful-security-service"
+LAST_UPDATED = "Every creation and every change of content or meta is found; a write that changes nothing is none."
+COMPARTMENT_DEFINITION = "http://hl7.org/fhir/CompartmentDefinition"
 OAUTH_URIS = "http://fhir-registry.smarthealthit.org/StructureDefinition/oauth-uris"
 
 
-@lru_cache(maxsize=4)
-def capability_statement(base: str, token_endpoint: str, version: str, started: str) -> dict[str, Any]:
-    """The statement of an instance. `started` is an instant; `base` the public FHIR base URL."""
+def capability_statement(
+    base: str,
+    token_endpoint: str,
+    version: str,
+    started: str,
+    conditional_delete: str = "single",
+    packages: Catalog | None = None,
+) -> dict[str, Any]:
+    """The statement of an instance. `started` is an instant; `base` the public FHIR base URL; `conditional_delete`
+    is `single` or `multiple`, as the deployment has it."""
+    profiles = supported_profiles(packages) if packages else {}
     return {
         "resourceType": "CapabilityStatement",
         "status": "active",
@@ -27,14 +43,20 @@ def capability_statement(base: str, token_endpoint: str, version: str, started: 
         "software": {"name": "CalAIM FHIR Hub", "version": version},
         "implementation": {"description": "CalAIM FHIR Hub", "url": base},
         "fhirVersion": "4.0.1",
-        "format": ["application/fhir+json", "json"],
+        "format": [name for row in FORMATS for name in (row.mime, row.name)],
+        "patchFormat": [PATCH_JSON, *(row.mime for row in FORMATS)],
+        **_guides(packages),
         "rest": [
             {
                 "mode": "server",
-                "documentation": "Without profile packages: the base specification is validated on every write.",
+                "documentation": documentation(packages),
                 "security": _security(token_endpoint),
-                "resource": [_resource(name) for name in sorted(resource_types())],
-                "interaction": [{"code": code} for code in ("transaction", "batch")],
+                "resource": [
+                    _resource(name, conditional_delete, profiles.get(name, ())) for name in sorted(resource_types())
+                ],
+                "interaction": [{"code": code} for code in system_interactions()],
+                "operation": operations(level_is_system=True),
+                "compartment": [f"{COMPARTMENT_DEFINITION}/{name.lower()}" for name in COMPARTMENTS],
             }
         ],
     }
@@ -53,21 +75,37 @@ def interactions() -> list[str]:
     return list(dict.fromkeys(route.interaction for route in ROUTES if route.level == "type"))
 
 
-def _resource(resource_type: str) -> dict[str, Any]:
+def system_interactions() -> list[str]:
+    """The codes of system-level interactions; who takes a transaction, takes a batch."""
+    served = dict.fromkeys(route.interaction for route in ROUTES if route.level == "system")
+    return [*served, "batch"]
+
+
+def _guides(packages: Catalog | None) -> dict[str, Any]:
+    guides = implementation_guides(packages) if packages else []
+    return {"implementationGuide": guides} if guides else {}
+
+
+def _resource(resource_type: str, conditional_delete: str, profiles: Sequence[str]) -> dict[str, Any]:
     return {
         "type": resource_type,
+        **({"supportedProfile": list(profiles)} if profiles else {}),
         "interaction": [{"code": code} for code in interactions()],
         "versioning": "versioned-update",
         "readHistory": True,
         "updateCreate": True,
         "conditionalCreate": True,
-        "conditionalRead": "not-match",
+        "conditionalRead": "full-support",
         "conditionalUpdate": True,
-        "conditionalDelete": "single",
+        "conditionalDelete": conditional_delete,
+        "searchInclude": offered(resource_type),
+        "searchRevInclude": offered_reverse(resource_type),
         "searchParam": list(_parameters(resource_type)),
+        "operation": operations(level_is_system=False, resource_type=resource_type),
     }
 
 
 def _parameters(resource_type: str) -> Iterable[dict[str, str]]:
     for code, row in sorted(rows_of(resource_type).items()):
-        yield {"name": code, "definition": row["url"], "type": row["type"]}
+        found = {"name": code, "definition": row["url"], "type": row["type"]}
+        yield found | ({"documentation": LAST_UPDATED} if code == "_lastUpdated" else {})

@@ -14,6 +14,8 @@ LETTERS = {
     "read": "r",
     "vread": "r",
     "history-instance": "r",
+    "history-type": "s",
+    "history-system": "s",
     "update": "u",
     "patch": "u",
     "delete": "d",

@@ -23,6 +23,7 @@ from typing import Any, Protocol
 log = logging.getLogger("hub.processes")
 PR_SET_PDEATHSIG = 1
 STOP_SECONDS = 8
+MOST_HEADERS = 48 * 1024  # bytes of a request's first line and headers; more is answered 431
 
 
 class Role(Protocol):
@@ -71,6 +72,7 @@ def _serve(web: Web, ready: Callable[[], None]) -> None:
     _refuse_taken(web.host, web.port)
     from granian import Granian
     from granian.constants import Interfaces
+    from granian.http import HTTP1Settings
 
     # a forked process would share the listener's database connections, which SQLite and PostgreSQL both forbid
     multiprocessing.set_start_method("spawn", force=True)
@@ -82,6 +84,7 @@ def _serve(web: Web, ready: Callable[[], None]) -> None:
         workers=web.processes,
         blocking_threads=web.threads,
         backpressure=web.threads,
+        http1_settings=HTTP1Settings(max_buffer_size=MOST_HEADERS),
         log_level="warning",  # type: ignore[arg-type]
         respawn_failed_workers=True,
         respawn_interval=0.5,

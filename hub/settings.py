@@ -5,12 +5,15 @@ Refuses: values that do not parse (SettingsError names the variable, never the v
 """
 
 import os
+import re
 import secrets
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+_ORIGIN = re.compile(r"https?://[^/?#,\s]+")  # RFC 6454: no path, no slash at the end
 
 
 class SettingsError(Exception):
@@ -52,8 +55,27 @@ def _flag(text: str) -> bool:
     return {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}[text.lower()]
 
 
+def _deletes(text: str) -> str:
+    if text not in ("single", "multiple"):
+        raise ValueError
+    return text
+
+
+def _profile_policy(text: str) -> str:
+    if text not in ("refuse", "warn"):
+        raise ValueError
+    return text
+
+
 def _hosts(text: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in text.split(",") if part.strip())
+
+
+def _origins(text: str) -> tuple[str, ...]:
+    found = _hosts(text)
+    if not all(origin == "*" or _ORIGIN.fullmatch(origin) for origin in found):
+        raise ValueError
+    return found
 
 
 SETTINGS: tuple[Setting, ...] = (
@@ -99,9 +121,30 @@ SETTINGS: tuple[Setting, ...] = (
         "Most entries of a batch or transaction; more is answered 413.",
         _positive,
     ),
+    Setting(
+        "HUB_CORS_ORIGINS",
+        "",
+        "Comma-separated origins of web pages that may use the API, such as `https://app.example`; empty means "
+        "none. `*` means every page: credentials are never allowed, a page needs a token of its own.",
+        _origins,
+    ),
     Setting("HUB_PAGE_SIZE", "50", "Entries on a search page where the client asks for no `_count`.", _positive),
     Setting("HUB_MAX_PAGE_SIZE", "1000", "Most entries on a search page.", _positive),
     Setting("HUB_CURSOR_SECONDS", "3600", "How long a page link can be followed.", _positive),
+    Setting(
+        "HUB_CONDITIONAL_DELETE",
+        "single",
+        "What `DELETE /<type>?criteria` does where several match: `single` refuses (412), `multiple` deletes them "
+        "all, up to 500 (more is answered 412).",
+        _deletes,
+    ),
+    Setting(
+        "HUB_REFERENTIAL_INTEGRITY",
+        "no",
+        "`yes` refuses what refers to a resource of this hub that is not there, or that the client may not read "
+        "(422). The hub's own writes are not asked.",
+        _flag,
+    ),
     Setting("HUB_LOG_LEVEL", "warning", "`debug`, `info` (a line a request), `warning` or `error`.", _level),
     Setting("HUB_TOKEN_SECONDS", "300", "Life of an access token, at most 300.", _positive),
     Setting(
@@ -120,6 +163,13 @@ SETTINGS: tuple[Setting, ...] = (
         "HUB_CODE_TABLES_DIR",
         "",
         "Folder with local rows for the ADT code tables; empty means `code_tables/` in the data directory.",
+    ),
+    Setting(
+        "HUB_TERMINOLOGY_DIR",
+        "",
+        "Folder with your own rows for the hub's CalAIM code tables (`codes/*.csv`, `maps/*.csv`) and whole "
+        "CodeSystem, ValueSet and ConceptMap resources (`*.json`), see `conformance/terminology/calaim/README.md`; "
+        "empty means `terminology/` in the data directory.",
     ),
     Setting(
         "HUB_ADT_PRODUCTION",
@@ -142,6 +192,26 @@ SETTINGS: tuple[Setting, ...] = (
         _hosts,
     ),
     Setting("HUB_WEBHOOK_TIMEOUT_SECONDS", "10", "Longest wait for a webhook receiver.", _positive),
+    Setting(
+        "HUB_FHIR_PACKAGES",
+        "",
+        "Folder of FHIR packages (`*.tgz`, as from a FHIR package registry): their profiles are validated, their "
+        "terminology is known. Of several versions of one definition the newest counts where no version is named. "
+        "Empty means none: the base specification alone is validated.",
+    ),
+    Setting(
+        "HUB_PROFILE_POLICY",
+        "refuse",
+        "What becomes of a write that breaks a profile named in its `meta.profile`: `refuse` (422) or `warn` (a "
+        "line in the log).",
+        _profile_policy,
+    ),
+    Setting(
+        "HUB_PROFILE_WARN_CLIENTS",
+        "",
+        "Comma-separated ids of clients whose writes are never refused for a profile.",
+        _hosts,
+    ),
     Setting(
         "HUB_FOLLOW_UP_DAYS",
         "7",
@@ -183,6 +253,10 @@ class Settings:
     @property
     def code_tables_dir(self) -> Path:
         return Path(self["HUB_CODE_TABLES_DIR"] or self.data_dir / "code_tables")
+
+    @property
+    def terminology_dir(self) -> Path:
+        return Path(self["HUB_TERMINOLOGY_DIR"] or self.data_dir / "terminology")
 
     def secret_key(self) -> bytes:
         """HUB_SECRET_KEY, or the key kept in the data directory (made once, readable by its owner only)."""

@@ -1,43 +1,47 @@
 """The one writer: entries in, all or nothing, with versions, search index and outbox in one database transaction.
 
-Rules: https://hl7.org/fhir/R4/http.html#transaction (order: DELETE, POST, PUT; conditional interactions;
-references between entries), #ops (If-Match, ids), and docs/adr/0004.
+Rules: https://hl7.org/fhir/R4/http.html#transaction (order: DELETE, POST, PUT and PATCH; conditional interactions;
+references between entries), #ops (If-Match, ids), #patch, and docs/adr/0004.
 Refuses: what the scopes do not cover, what validation refuses, one identity twice, unresolved references,
 stale If-Match, conditions that match several resources. Nothing of a refused commit is stored.
 An update that changes nothing makes no new version: sending a file again leaves no trace.
 """
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
+from copy import copy
 from dataclasses import replace
 from typing import Any
-from uuid import uuid4
 
 from sqlalchemy import Connection
 
-from hub import clock
+from hub import clock, targets
 from hub.access import Access
 from hub.fhir.bundles import ID, Entry
-from hub.fhir.references import rewrite
 from hub.problems import Issue, Problem
+from hub.resolution import Content, Links
+from hub.search import custom
 from hub.search.index import IndexRows, index_rows
-from hub.search.match import matches
-from hub.search.query import Query
-from hub.store import conditions, write
-from hub.store.engine import Database
+from hub.store import parameters, write
+from hub.store.conditions import Identity
+from hub.store.engine import Database, Overtaken
+from hub.store.read import Stored
 from hub.versions import Change as Change
 from hub.versions import Result as Result
-from hub.versions import Target, Work
+from hub.versions import Target, Work, patched
 
 Resource = dict[str, Any]
 Validate = Callable[[Resource, str, bool], Iterable[Issue]]  # resource, its type, conditional references
 Inside = Callable[[Connection], None]
-INTERACTION = {"POST": "create", "PUT": "update", "DELETE": "delete"}
-ORDER = {"DELETE": 0, "POST": 1, "PUT": 2}
+INTERACTION = {"POST": "create", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
+ORDER = {"DELETE": 0, "POST": 1, "PUT": 2, "PATCH": 2}
 Effects = Callable[[Sequence[Change]], Iterable[Mapping[str, Any]]]
 
 
 class Transactions:
-    """Commits entries. `validate` gives the issues of a resource, `effects` the outbox rows of changes."""
+    """Commits entries. `validate` gives the issues of a resource, `effects` the outbox rows of changes; `deletes`
+    is how many resources one conditional delete may delete, `integrity` whether local references must lead
+    somewhere."""
 
     def __init__(
         self,
@@ -46,22 +50,36 @@ class Transactions:
         effects: Effects,
         base: str,
         now: clock.Clock = clock.now,
+        deletes: int = 1,
+        integrity: bool = False,
     ):
         self._database = database
         self._validate = validate
         self._effects = effects
         self._base = base
         self._now = now
+        self._deletes = deletes
+        self._integrity = integrity
+
+    def within(self, database: Database) -> "Transactions":
+        """The same, in a transaction that has begun already (hub.store.joined)."""
+        other = copy(self)
+        other._database = database
+        return other
 
     def commit(
         self, entries: Sequence[Entry], access: Access, inside: Inside | None = None, many: bool = False
     ) -> list[Result]:
         """Do all entries or none; results in the entries' order. `inside` runs in the same database
         transaction, last. `many`: errors name the entry of a Bundle. Raises Problem."""
+        parameters.look(self._database)
         for entry in entries:
             with _named(entry, many):
                 self._check(entry, access, many)
-        return self._database.writing(lambda connection: self._apply(connection, entries, access, inside, many))
+        if inside is None and targets.are_simple(entries):
+            with suppress(Overtaken):
+                return self._database.at_once(lambda c: self._apply(c, entries, access, None, many, lock=False))
+        return self._database.writing(lambda c: self._apply(c, entries, access, inside, many, lock=True))
 
     def _check(self, entry: Entry, access: Access, many: bool) -> None:
         access.require(INTERACTION[entry.method], entry.type)
@@ -70,7 +88,10 @@ class Transactions:
         if entry.resource is None:
             return
         _check_identity(entry)
-        if issues := list(self._validate(entry.resource, entry.type, many)):
+        self._must_be_valid(entry.resource, entry, many)
+
+    def _must_be_valid(self, resource: Resource, entry: Entry, many: bool) -> None:
+        if issues := list(self._validate(resource, entry.type, many)):
             raise Problem.of(issues)
 
     def _apply(
@@ -80,98 +101,68 @@ class Transactions:
         access: Access,
         inside: Inside | None,
         many: bool,
+        lock: bool,
     ) -> list[Result]:
-        # all words at once, in one order: two writers never wait for each other in a circle
-        write.lock_words(connection, filter(None, (_word(entry) for entry in entries)))
-        targets: dict[int, Target] = {}
-        for place in sorted(range(len(entries)), key=lambda p: ORDER[entries[p].method]):
-            with _named(entries[place], many):
-                targets[place] = self._target(connection, entries[place], access, list(targets.values()))
-        _refuse_twice(list(targets.values()))
-        addresses = _addresses(targets.values())
-        held = write.lock(connection, _may_be_there(targets.values()))
+        """Without `lock` only the store sees whether another writer came first (Overtaken)."""
+        if lock:
+            # all words at once, in one order: two writers never wait for each other in a circle
+            write.lock_words(connection, filter(None, map(targets.word, entries)))
+        found = self._targets(connection, entries, access, many)
+        if not lock and targets.need_turns(found):
+            raise Overtaken
+        held = write.held(connection, targets.may_be_there(found), lock)
+        if targets.changed_since(found, held, self._base):
+            raise Overtaken
         work = Work(clock.micros(self._now()), held, access.who)
-        results = {}
-        for place, target in targets.items():
-            with _named(target.entry, many):
-                resource = self._linked(connection, target.entry.resource, addresses, access, targets.values())
-                results[place] = work.do(target, resource)
-        self._store(connection, work)
+        contents = [(target, self._content(target, held, many)) for target in found]
+        links = Links(connection, access, self._base, contents)
+        results = self._do(work, links, contents, many)
+        self._store(connection, work, lock)
         if inside is not None:
             inside(connection)
-        return [results[place] for place in range(len(entries))]
+        return [results[id(entry)] for entry in entries]
 
-    def _target(self, connection: Connection, entry: Entry, access: Access, earlier: Sequence[Target]) -> Target:
-        condition = _condition(entry)
-        if not condition:
-            return Target(entry, (entry.type, entry.id or str(uuid4())), fresh=not entry.id)
-        # deletions come first, so a conditional create does not find what this commit deletes
-        gone = [t.identity for t in earlier if t.entry.method == "DELETE" and entry.method == "POST"]
-        query = self._query(entry.type, condition)
-        found = conditions.only(query, conditions.candidates(connection, access, query, gone, self._base))
-        if entry.method == "POST":
-            identity = (entry.type, found.id if found else str(uuid4()))
-            return Target(entry, identity, found, fresh=found is None)
-        if entry.method == "DELETE":
-            return Target(entry, (entry.type, found.id) if found else None)
-        sent = (entry.resource or {}).get("id")
-        if found and sent not in (None, found.id):
-            raise Problem("invalid", "The resource has another id than the one the condition found", "id")
-        identity = (entry.type, found.id if found else sent or str(uuid4()))
-        return Target(entry, identity, fresh=found is None and not sent)
+    def _targets(
+        self, connection: Connection, entries: Sequence[Entry], access: Access, many: bool
+    ) -> list[Target]:
+        found: list[Target] = []
+        for entry in sorted(entries, key=lambda entry: ORDER[entry.method]):
+            with _named(entry, many):
+                found += targets.targets_of(connection, entry, access, found, self._base, self._deletes)
+        targets.refuse_twice(found)
+        return found
 
-    def _query(self, resource_type: str, condition: str) -> Query:
-        return conditions.query_of(resource_type, condition, self._base)
+    def _content(self, target: Target, held: Mapping[Identity, Stored], many: bool) -> Resource | None:
+        """What is to be written; a patch is applied, and what it makes checked, now that its resource is locked."""
+        entry = target.entry
+        if entry.method != "PATCH":
+            return entry.resource
+        with _named(entry, many):
+            made = patched(entry, held.get(target.identity) if target.identity else None)
+            self._must_be_valid(made, entry, many)
+            return made
 
-    def _referred(
-        self, connection: Connection, access: Access, query: Query, targets: Collection[Target]
-    ) -> str | None:
-        """What a conditional reference finds once this commit is done: its writes count, its deletions do not."""
-        mine = {t.identity: t.entry.resource for t in targets if t.identity and t.found is None}
-        written = [
-            identity[1]
-            for identity, resource in mine.items()
-            if identity[0] == query.type
-            and resource is not None
-            and matches(query.criteria, {**resource, "id": identity[1]}, self._base)
-        ]
-        kept = conditions.candidates(connection, access, query, mine.keys(), self._base)
-        return conditions.only(query, [*written, *(row.id for row in kept)])
+    def _do(self, work: Work, links: Links, contents: Sequence[Content], many: bool) -> dict[int, Result]:
+        results: dict[int, Result] = {}
+        for target, resource in contents:
+            entry = target.entry
+            with _named(entry, many):
+                literal = None if resource is None else links.literal(entry, resource)
+                result = work.do(target, literal)
+            # of several deletions of one entry there is no one version to tell
+            results[id(entry)] = Result(result.status, None) if id(entry) in results else result
+        if self._integrity and (lost := links.missing()):
+            with _named(lost, many):
+                raise Problem("reference-missing", "A reference leads to nothing here", lost.type)
+        return results
 
-    def _linked(
-        self,
-        connection: Connection,
-        resource: Resource | None,
-        addresses: Mapping[str, str],
-        access: Access,
-        targets: Collection[Target],
-    ) -> Resource | None:
-        """The resource with references to other entries, and conditional references, made literal."""
-
-        def resolve(reference: str) -> str:
-            if reference in addresses:
-                return addresses[reference]
-            if reference.startswith("urn:uuid:"):
-                raise Problem("unresolved", "A urn:uuid reference has no entry in this Bundle")
-            resource_type, mark, condition = reference.partition("?")
-            if not mark or ":" in resource_type or "/" in resource_type:
-                return reference
-            access.require("search-type", resource_type)
-            found = self._referred(connection, access, self._query(resource_type, condition), targets)
-            if found is None:
-                raise Problem("no-match", f"A conditional reference to {resource_type} finds nothing")
-            return f"{resource_type}/{found}"
-
-        return None if resource is None else rewrite(resource, resolve, addresses)
-
-    def _store(self, connection: Connection, work: Work) -> None:
-        write.create(connection, work.created)
-        write.replace(connection, work.replaced)
-        write.reindex(
-            connection,
-            {rid: (self._rows(change.before), self._rows(change.now)) for rid, change in work.changes.items()},
-        )
-        write.remember(connection, list(self._effects(list(work.changes.values()))))
+    def _store(self, connection: Connection, work: Work, lock: bool) -> None:
+        index = {rid: (self._rows(change.before), self._rows(change.now)) for rid, change in work.changes.items()}
+        outbox = list(self._effects(list(work.changes.values())))
+        merge = lock and custom.current().merging
+        write.store(connection, write.Batch(work.created, work.replaced, index, outbox, merge))
+        if kept := [change for change in work.changes.values() if change.type == parameters.TYPE]:
+            parameters.keep(connection, kept)
 
     def _rows(self, resource: Resource | None) -> IndexRows:
         return index_rows(resource, self._base) if resource is not None else IndexRows()
@@ -188,43 +179,6 @@ def _check_identity(entry: Entry) -> None:
         raise Problem("method", "PUT needs an id or a condition", headers={"Allow": "GET, POST"})
     if entry.id and not ID.match(entry.id):
         raise Problem("value", "An id has 1 to 64 letters, digits, '-' and '.'", f"{entry.type}.id")
-
-
-def _may_be_there(targets: Iterable[Target]) -> list[tuple[str, str]]:
-    """The identities to be locked: not those that were made just now, nor those that are only answered with."""
-    return [t.identity for t in targets if t.identity and not t.found and not t.fresh]
-
-
-def _refuse_twice(targets: Sequence[Target]) -> None:
-    """One identity, or one condition that creates, stands in one entry only."""
-    seen: dict[Any, str] = {}
-    for target in targets:
-        if target.identity is None or target.found is not None:
-            continue
-        for name in filter(None, (target.identity, _word(target.entry))):
-            if first := seen.get(name):
-                kind = "duplicate" if (first == "DELETE") == (target.entry.method == "DELETE") else "contradiction"
-                raise Problem(kind, "Two entries write the same resource", f"Bundle.entry[{target.entry.place}]")
-            seen[name] = target.entry.method
-
-
-def _condition(entry: Entry) -> str:
-    return entry.if_none_exist if entry.method == "POST" else entry.query
-
-
-def _word(entry: Entry) -> str | None:
-    condition = _condition(entry)
-    return conditions.word(entry.type, condition) if condition else None
-
-
-def _addresses(targets: Iterable[Target]) -> dict[str, str]:
-    """fullUrl → Type/id, for entries that others may point at."""
-    schemes = ("urn:uuid:", "urn:oid:", "http://", "https://")
-    return {
-        t.entry.full_url: "/".join(t.identity)
-        for t in targets
-        if t.identity and t.entry.full_url.startswith(schemes)
-    }
 
 
 class _named:  # noqa: N801 - reads as a word at its call

@@ -1,7 +1,8 @@
 """The next version of each resource that a commit touches: decided here, written by hub.transactions.
 
 Rules: https://hl7.org/fhir/R4/http.html#versioning, #update (ids and meta are the server's), #concurrency
-Refuses: a stale If-Match (412). An update that changes nothing makes no new version. Touches no database.
+Refuses: a stale If-Match (412), a patch of what is not there (404) or was deleted (410), a patch that changes the
+type or the id (400). An update that changes nothing makes no new version. Touches no database.
 """
 
 from collections.abc import Mapping
@@ -10,13 +11,15 @@ from typing import Any
 
 from hub import clock
 from hub.fhir import json
-from hub.fhir.bundles import Entry
+from hub.fhir.bundles import Entry, etag
 from hub.problems import Problem
+from hub.search.query import Query
 from hub.store.conditions import Identity
 from hub.store.read import Stored
 from hub.store.rids import new_rid
 
 Resource = dict[str, Any]
+MOST_BYTES = 10 << 20  # of a patched resource: many small patches must not make one that no request could bring
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,12 +46,13 @@ class Result:
 @dataclass(frozen=True, slots=True)
 class Target:
     """An entry whose identity is decided. `found` is set where nothing is to be written; `fresh` says that the id
-    was made just now, so that nothing can be there."""
+    was made just now, so that nothing can be there; `query` is the condition that found what is to be changed."""
 
     entry: Entry
     identity: Identity | None
     found: Stored | None = None
     fresh: bool = False
+    query: Query | None = None
 
 
 class Work:
@@ -92,6 +96,26 @@ class Work:
             self.replaced.append((old, new))
         self.changes[new.rid] = Change(new.type, new.id, new.version, before, now, new.last_updated, self._who)
         return new
+
+
+def patched(entry: Entry, old: Stored | None) -> Resource:
+    """What a patch makes of the current version; read again, as if it had been sent. Raises Problem."""
+    from hub.fhir.patches import without_empties
+
+    _check_version(entry, old)
+    if old is None or entry.patch is None:
+        raise Problem("not-found", "There is nothing to patch")
+    if old.body is None:
+        raise Problem("deleted", "The resource was deleted", headers={"ETag": etag(old.version)})
+    made = entry.patch(json.stored(old.body))
+    if made.get("resourceType") != entry.type:
+        raise Problem("invalid", "A patch does not change the type", "resourceType")
+    if made.get("id") != old.id:
+        raise Problem("invalid", "A patch does not change the id", f"{entry.type}.id")
+    body = json.write(without_empties(made))
+    if len(body) > MOST_BYTES:
+        raise Problem("too-long", f"A patched resource has at most {MOST_BYTES} bytes")
+    return json.read(body)
 
 
 def _check_version(entry: Entry, old: Stored | None) -> None:

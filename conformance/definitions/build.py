@@ -15,24 +15,35 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
-from conformance.definitions import parameters
+from conformance.definitions import element_table, invariants, parameters, terminology
 from conformance.definitions.elements import SchemaBuilder
 from conformance.definitions.package import Package
 from conformance.definitions.primitives import Schema
 
 FHIR_VERSION = "4.0.1"
 ROOT = Path(__file__).resolve().parents[2]
-PATIENT_COMPARTMENT = "http://hl7.org/fhir/CompartmentDefinition/patient"
+COMPARTMENTS = ("device", "encounter", "patient", "practitioner", "relatedPerson")
 
 
 def tables(package: Package) -> dict[str, bytes]:
     """The shipped files, by path in the repository."""
     builder = SchemaBuilder(package)
+    schema = builder.build()
+    ruled = invariants.rows(builder.definitions)
     return {
-        "conformance/definitions/r4_schema.jsonl.xz": schema_lines(builder.build()),
+        "conformance/definitions/r4_schema.jsonl.xz": schema_lines(schema),
+        "conformance/definitions/r4_invariants.csv": table(invariants.COLUMNS, ruled),
+        "conformance/definitions/r4_invariant_steps.csv": table(
+            invariants.STEP_COLUMNS, invariants.steps(schema, ruled)
+        ),
         "hub/search/r4_parameters.csv": table(parameters.COLUMNS, parameters.rows(package)),
+        "hub/fhir/r4_elements.csv": table(element_table.COLUMNS, element_table.rows(builder.definitions)),
+        "conformance/terminology/r4_terminology.xz": terminology.blocks(package),
         "hub/fhir/r4_types.csv": table(("type", "base"), _types(builder)),
-        "hub/fhir/compartment_patient.csv": table(("type", "parameter"), _compartment(package)),
+        **{
+            f"hub/fhir/compartment_{name.lower()}.csv": table(("type", "parameter"), _compartment(package, name))
+            for name in COMPARTMENTS
+        },
     }
 
 
@@ -57,8 +68,9 @@ def _types(builder: SchemaBuilder) -> list[tuple[str, str]]:
     return [(name, bases[name]) for name in builder.types]
 
 
-def _compartment(package: Package) -> list[tuple[str, str]]:
-    found = package.by_url("CompartmentDefinition")[PATIENT_COMPARTMENT]
+def _compartment(package: Package, name: str) -> list[tuple[str, str]]:
+    """Type and parameter; `{def}` is the resource that the compartment is named for, itself."""
+    found = package.by_url("CompartmentDefinition")[f"http://hl7.org/fhir/CompartmentDefinition/{name}"]
     return sorted((r["code"], parameter) for r in found["resource"] for parameter in r.get("param", ()))
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 Definition = dict[str, Any]
 
-WANTED = ("StructureDefinition", "ValueSet", "CodeSystem", "SearchParameter", "CompartmentDefinition")
+WANTED = ("StructureDefinition", "ValueSet", "CodeSystem", "SearchParameter", "CompartmentDefinition", "ConceptMap")
 
 
 class WrongPackage(Exception):

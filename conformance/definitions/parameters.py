@@ -5,11 +5,11 @@ Leaves out: parameters without a base or with an example's URL (they are no part
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 
 from conformance.definitions.package import Definition, Package
 
-COLUMNS = ("base", "code", "type", "expression", "targets", "url", "components")
+COLUMNS = ("base", "code", "type", "expression", "targets", "url", "components", "required")
 _PREFIX = "http://hl7.org/fhir/SearchParameter/"
 _EVERY = 100  # an official list is either all types or at most 20
 _EXAMPLES = ("example", "example-extension", "example-reference")
@@ -17,24 +17,45 @@ _EXAMPLES = ("example", "example-extension", "example-reference")
 
 def rows(package: Package) -> list[tuple[str, ...]]:
     """The rows of the table under COLUMNS, sorted by base and code."""
-    found = [row for parameter in package.all("SearchParameter") for row in _rows(parameter)]
-    return sorted(found)
+    types = {p["url"]: p["type"] for p in package.all("SearchParameter")}
+    required = _required_paths(package)
+    return sorted(r for parameter in package.all("SearchParameter") for r in _rows(parameter, types, required))
 
 
-def _rows(parameter: Definition) -> Iterator[tuple[str, ...]]:
+def _rows(parameter: Definition, types: Mapping[str, str], required: Collection[str]) -> Iterator[tuple[str, ...]]:
     url = parameter["url"]
     if not url.startswith(_PREFIX) or url.removeprefix(_PREFIX) in _EXAMPLES:
         return
     for base in parameter.get("base", ()):
+        expression = " | ".join(_branches(parameter.get("expression", ""), base))
         yield (
             base,
             parameter["code"],
             parameter["type"],
-            " | ".join(_branches(parameter.get("expression", ""), base)),
+            expression,
             _targets(parameter),
             url,
-            "; ".join(_component(c) for c in parameter.get("component", ())),
+            "; ".join(_component(c, types) for c in parameter.get("component", ())),
+            "yes" if expression in required or "exists()" in expression else "",
         )
+
+
+def _required_paths(package: Package) -> set[str]:
+    """`Observation.status`: paths whose every step is required, so that a valid resource has a value there."""
+    least = {
+        element["path"]: element["min"]
+        for definition in package.all("StructureDefinition")
+        if definition.get("kind") == "resource" and definition.get("derivation") == "specialization"
+        for element in definition["snapshot"]["element"]
+    }
+    return {path for path in least if "." in path and all(least[step] for step in _steps(path))}
+
+
+def _steps(path: str) -> Iterator[str]:
+    """The path and each path above it, the type's own left out."""
+    while "." in path:
+        yield path
+        path = path.rpartition(".")[0]
 
 
 def _targets(parameter: Definition) -> str:
@@ -43,8 +64,9 @@ def _targets(parameter: Definition) -> str:
     return "Resource" if len(targets) > _EVERY else " ".join(sorted(targets))
 
 
-def _component(component: Definition) -> str:
-    return f"{component['definition'].removeprefix(_PREFIX)}={component['expression']}"
+def _component(component: Definition, types: Mapping[str, str]) -> str:
+    """`token:code`: the type of the parameter that it is made of, and where its value stands in the pair."""
+    return f"{types[component['definition']]}:{component['expression']}"
 
 
 def _branches(expression: str, base: str) -> list[str]:

@@ -2,12 +2,13 @@
 
 Rules: https://hl7.org/fhir/R4/json.html, /datatypes.html, /references.html; the StructureDefinitions of R4 4.0.1
 First the JSON Schema of its type (Rust); only what holds it is walked for the rules that a schema cannot say.
+Then the invariants of R4 (conformance.validation.invariants).
 Refuses by Issues, whose text never holds content. Not here: profiles, terminology beyond required codes.
 """
 
 from typing import Any
 
-from conformance.validation import contained, schema
+from conformance.validation import contained, invariants, schema
 from conformance.validation.findings import issue, where
 from conformance.validation.walk import Trail, Walk, steps, walk
 from hub.problems import KINDS, Issue
@@ -60,7 +61,10 @@ def _own(resource: Resource, trail: Trail, conditional: bool) -> tuple[list[Issu
 
 def _resource(resource: Resource, trail: Trail, conditional: bool) -> list[Issue]:
     issues, found = _own(resource, trail, conditional)
-    if found is None or not (found.nested or found.local):
+    if found is None:
+        return issues
+    issues += invariants.check(resource, resource, trail, found.extensions)
+    if not (found.nested or found.local):
         return issues
     walks = [found]
     for inner, place in found.nested:
@@ -69,6 +73,7 @@ def _resource(resource: Resource, trail: Trail, conditional: bool) -> list[Issue
         elif "contained" in steps(place)[-2:]:
             inner_issues, inner_walk = _own(inner, place, conditional)
             issues += inner_issues
+            issues += invariants.check(inner, resource, place, inner_walk.extensions) if inner_walk else []
             walks += [inner_walk] if inner_walk else []
         else:
             issues += _resource(inner, place, conditional)

@@ -32,12 +32,13 @@ _PERIOD = frozenset(("id", "extension", "start", "_start", "end", "_end"))
 
 @dataclass(slots=True)
 class Walk:
-    """What one pass found: issues, references to contained resources, and the resources inside."""
+    """What one pass found: issues, references to contained resources, the resources inside, the extensions."""
 
     conditional_references: bool
     issues: list[Issue] = field(default_factory=list)
     local: list[tuple[str, Trail]] = field(default_factory=list)
     nested: list[tuple[Node, Trail]] = field(default_factory=list)
+    extensions: list[tuple[Node, Trail]] = field(default_factory=list)
 
     def report(self, kind: str, message: str, trail: Trail) -> None:
         self.issues.append(Issue(kind, message, where(steps(trail))))
@@ -117,6 +118,7 @@ def _extension(found: Walk, node: Node, trail: Trail) -> None:
     for place, extension in enumerate(node[trail[1]]):
         if len(extension) != 2 or "id" in extension:  # two: the url, and either a value or extensions
             _check_extension(found, extension, (trail, place))
+        found.extensions.append((extension, (trail, place)))
 
 
 def _check_extension(found: Walk, extension: Node, trail: Trail) -> None:

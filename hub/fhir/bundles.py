@@ -6,7 +6,8 @@ within, URLs that leave the server (`value`), too many entries (413).
 """
 
 import re
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import unquote
 
@@ -16,11 +17,13 @@ from hub.problems import Problem
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 ETAG = re.compile(r'^(?:W/)?"([0-9]{1,9})"\Z')
 ID = re.compile(r"^[A-Za-z0-9.\-]{1,64}\Z")
+Patch = Callable[[dict[str, Any]], dict[str, Any]]  # may change the resource it is given; raises Problem
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One interaction. `query` is the part behind `?`; `place` is where it stood in the Bundle."""
+    """One interaction. `query` is the part behind `?`; `place` is where it stood in the Bundle. A PATCH has its
+    `patch` (see `prepared`) and no resource."""
 
     method: str
     type: str
@@ -33,6 +36,8 @@ class Entry:
     if_none_exist: str = ""
     if_none_match: str = ""
     place: int = 0
+    patch: Patch | None = None
+    operation: str = ""  # of a GET: `Patient/1/$everything`, without the sign
 
 
 def etag_version(text: Any, where: str = "If-Match") -> int | None:
@@ -71,8 +76,10 @@ def entry_of(entry: dict[str, Any], place: int) -> Entry:
         raise Problem("value", f"request.method is one of {' '.join(METHODS)}", f"{where}.request.method")
     resource = _resource(method, entry.get("resource"), where)
     path, _, query = url.partition("?")
-    resource_type, identity, version = _parts(path, where)
-    _check_address(method, identity, version, query, where)
+    path, operation = _operation(method, path, where)
+    resource_type, identity, version = _parts(path, where) if path or not operation else ("", "", None)
+    if not operation:
+        _check_address(method, identity, version, query, where)
     _check_conditions(method, request, where)
     return Entry(
         method,
@@ -86,6 +93,7 @@ def entry_of(entry: dict[str, Any], place: int) -> Entry:
         _text(request.get("ifNoneExist"), where).lstrip("?"),
         _text(request.get("ifNoneMatch"), where),
         place,
+        operation=operation,
     )
 
 
@@ -96,8 +104,8 @@ def _text(value: Any, where: str) -> str:
 
 
 def _resource(method: str, resource: Any, where: str) -> dict[str, Any] | None:
-    """The resource of a POST or PUT; other methods have none, whatever was sent along."""
-    if method not in ("POST", "PUT"):
+    """The resource of a POST, PUT or PATCH; other methods have none, whatever was sent along."""
+    if method not in ("POST", "PUT", "PATCH"):
         return None
     if not isinstance(resource, dict):
         raise Problem("required", f"{method} needs a resource", f"{where}.resource")
@@ -105,7 +113,7 @@ def _resource(method: str, resource: Any, where: str) -> dict[str, Any] | None:
 
 
 def _check_address(method: str, identity: str, version: int | None, query: str, where: str) -> None:
-    """A write has one address: POST the type, PUT and DELETE the type with an id or with a condition."""
+    """A write has one address: POST the type, others the type with an id or with a condition."""
     if method == "GET" and not (identity and query):
         return
     fine = version is None and (not identity and not query if method == "POST" else bool(identity) != bool(query))
@@ -121,10 +129,26 @@ def _check_conditions(method: str, request: dict[str, Any], where: str) -> None:
         raise Problem("not-supported", f"{others[0]} is not supported on {method}", f"{where}.request.{others[0]}")
 
 
-def refuse_nested(entry: Entry) -> None:
-    """A batch or transaction inside another is not processed."""
+def prepared(entry: Entry) -> Entry:
+    """The entry, its patch understood. A batch or transaction inside another is not processed. Raises Problem."""
     if entry.resource and entry.resource.get("resourceType") == "Bundle":
         raise Problem("not-supported", "A Bundle inside a batch or transaction is not processed")
+    if entry.method != "PATCH" or entry.resource is None:
+        return entry
+    from hub.fhir.patches import of_resource
+
+    return replace(entry, resource=None, patch=of_resource(entry.resource))
+
+
+def _operation(method: str, path: str, where: str) -> tuple[str, str]:
+    """A path without its `$operation`, and that. Inside a Bundle operations are asked by GET only."""
+    before, _, last = path.rpartition("/")
+    name = unquote(last)
+    if not name.startswith("$"):
+        return path, ""
+    if method != "GET":
+        raise Problem("value", "An operation inside a Bundle is called by GET", f"{where}.request.method")
+    return before, name[1:]
 
 
 def _parts(path: str, where: str) -> tuple[str, str, int | None]:

@@ -2,7 +2,8 @@
 
 Rules: https://hl7.org/fhir/R4/json.html and RFC 8259
 Refuses: duplicate keys, NaN and Infinity, a lone surrogate, bytes that are not UTF-8, a byte order mark,
-nesting deeper than 64, integers past 64 bits, anything but one JSON object (all of kind `structure` or `value`).
+nesting deeper than 64, integers past 64 bits, anything but one JSON object or list (all of kind `structure` or
+`value`).
 """
 
 import json
@@ -52,6 +53,11 @@ def _constant(text: str) -> Any:
     raise Problem("structure", f"{text} is not JSON")
 
 
+def number(text: str) -> int | Decimal:
+    """The number which these characters are in JSON, with its digits. Raises Problem(`value`) past the limits."""
+    return _integer(text) if text.lstrip("-").isdigit() else _decimal(text)
+
+
 _decoder = json.JSONDecoder(
     object_pairs_hook=_object,
     parse_float=_decimal,
@@ -63,6 +69,21 @@ _decoder = json.JSONDecoder(
 
 def read(body: bytes) -> Resource:
     """The JSON object in these bytes. Raises Problem(`structure` | `value`)."""
+    found = _read(body)
+    if not isinstance(found, dict):
+        raise Problem("structure", "The body is not a JSON object")
+    return found
+
+
+def read_list(body: bytes) -> list[Any]:
+    """The JSON array in these bytes (a JSON Patch). Raises Problem(`structure` | `value`)."""
+    found = _read(body)
+    if not isinstance(found, list):
+        raise Problem("structure", "The body is not a JSON array")
+    return found
+
+
+def _read(body: bytes) -> Any:
     try:
         text = body.decode("utf-8")
         found = _decoder.decode(text)
@@ -72,15 +93,14 @@ def read(body: bytes) -> Resource:
         raise Problem("structure", f"The body is not JSON: {error.msg} at character {error.pos}") from None
     except RecursionError:
         raise Problem("structure", f"The body is nested deeper than {MAX_DEPTH}") from None
-    if not isinstance(found, dict):
-        raise Problem("structure", "The body is not a JSON object")
     if "\\u" in text:
         _refuse_lone_surrogates(found)
-    _refuse_deep(found, 1)
+    if isinstance(found, dict | list):
+        _refuse_deep(found, 1)
     return found
 
 
-def _refuse_lone_surrogates(found: Resource) -> None:
+def _refuse_lone_surrogates(found: Any) -> None:
     try:
         write(found)
     except UnicodeEncodeError:

@@ -93,7 +93,7 @@ def _active(connection: Connection, topic: str, base: str) -> Iterator[Subscript
             asked = understood(row.body, base)
             if asked is not None and asked.topic == topic:  # a string search finds longer texts, too
                 yield asked
-        after = read.position(query, found[-1])
+        after = read.position(found[-1])
 
 
 def understood(body: bytes | None, base: str) -> Subscription | None:

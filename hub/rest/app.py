@@ -1,26 +1,40 @@
 """Flask at the rim: a request becomes Asked, an Answer becomes a response, any error an OperationOutcome.
 
 Who asks is settled before a body is read (docs/adr/0005): a poisoned body from a stranger is never parsed.
+What was asked of the rendering is read first of all, so that a refusal comes in the client's format, too.
 """
 
 import logging
+import re
 import time
 from collections.abc import Iterable
+from os import urandom
 from typing import Any, cast
+from urllib.parse import parse_qsl
 
 from flask import Blueprint, Flask, Response, request
+from werkzeug.datastructures import Headers
 from werkzeug.exceptions import HTTPException
 
 from hub.access import Access
 from hub.fhir.types import resource_types
 from hub.problems import Problem
-from hub.rest.asked import FHIR_JSON, Answer, Asked, negotiate, problem_answer
+from hub.rest import rendering
+from hub.rest.asked import Answer, Asked, problem_answer
+from hub.rest.cors import Cors
 from hub.rest.faults import as_problem
 from hub.rest.hub import Hub
+from hub.rest.idempotency import HEADER, Once
+from hub.rest.rendering import FORM, PLAIN, Style, WsgiHeaders
 from hub.rest.routes import ROUTES, Route
+from hub.store import parameters
 
 access_log = logging.getLogger("hub.access")
 NOBODY = Access("nobody", frozenset())
+VARY = "Authorization, Accept, Accept-Encoding"
+REQUEST_ID = "hub.request_id"
+STYLE = "hub.style"
+BODILESS = ("GET", "HEAD", "DELETE")
 HTTP_KINDS = {
     400: "invalid",
     404: "unknown-type",
@@ -29,39 +43,51 @@ HTTP_KINDS = {
     414: "too-long",
     415: "media-type",
 }
+_fine_id = re.compile(r"[A-Za-z0-9._-]{1,128}\Z").match
 
 
-def create_app(hub: Hub, max_body: int, blueprints: Iterable[Blueprint] = ()) -> Flask:
-    """The WSGI application: the FHIR API under /fhir, and what else the front door brings."""
+class FhirResponse(Response):
+    """Its headers leave as they are: they are whole URLs and whole numbers already."""
+
+    default_mimetype = None
+
+    def get_wsgi_headers(self, environ: Any) -> Headers:
+        return self.headers
+
+
+def create_app(
+    hub: Hub, max_body: int, blueprints: Iterable[Blueprint] = (), origins: tuple[str, ...] = ()
+) -> Flask:
+    """The WSGI application: the FHIR API under /fhir, and what else the front door brings. `origins` are those of
+    web pages that may use the API (hub.rest.cors)."""
     app = Flask("hub", static_folder=None)
     app.url_map.merge_slashes = False  # `//` is a wrong address, not one to be redirected
     app.config["PROVIDE_AUTOMATIC_OPTIONS"] = False
     app.config["MAX_CONTENT_LENGTH"] = max_body
     app.config["MAX_FORM_MEMORY_SIZE"] = max_body
+    once = Once()
     for route in ROUTES:
-        _add(app, hub, route)
+        _add(app, hub, route, max_body, once)
     for blueprint in blueprints:
         app.register_blueprint(blueprint)
     app.register_error_handler(HTTPException, _http_error)
     app.register_error_handler(Exception, _our_fault)
+    app.after_request(_identified)
+    if origins:
+        _allow(app, Cors(origins))
     return app
 
 
-def _add(app: Flask, hub: Hub, route: Route) -> None:
+def _add(app: Flask, hub: Hub, route: Route, max_body: int, once: Once) -> None:
     def view(**parts: Any) -> Response:
         started = time.perf_counter()
+        environ = request.environ
         try:
-            answer = _serve(hub, route, parts)
+            answer = _serve(hub, route, parts, environ, max_body, once)
         except Problem as problem:
             answer = problem_answer(problem)
-        access_log.info(
-            "%s %s %s %d %.1f ms",
-            request.method,
-            route.interaction,
-            parts.get("type", "") if parts.get("type") in resource_types() else "",
-            answer.status,
-            (time.perf_counter() - started) * 1000,
-        )
+        if access_log.isEnabledFor(logging.INFO):
+            _log(route, parts, environ, answer.status, time.perf_counter() - started)
         return _response(answer)
 
     rule = "/fhir" + (route.path if route.path != "/" else "/")
@@ -71,36 +97,97 @@ def _add(app: Flask, hub: Hub, route: Route) -> None:
         app.add_url_rule("/fhir", f"{name} bare", view, methods=[route.method])
 
 
-def _serve(hub: Hub, route: Route, parts: dict[str, Any]) -> Answer:
-    access = NOBODY if route.open else hub.guard(request.environ)
+def _log(route: Route, parts: dict[str, Any], environ: dict[str, Any], status: int, seconds: float) -> None:
+    """A line a request: what was asked and how it went, never a name or an id of what it is about."""
+    asked = parts.get("type", "") if parts.get("type") in resource_types() else ""
+    words = (environ["REQUEST_METHOD"], route.interaction, asked, status, seconds * 1000, request_id(environ))
+    access_log.info("%s %s %s %d %.1f ms %s", *words)
+
+
+def _serve(
+    hub: Hub, route: Route, parts: dict[str, Any], environ: dict[str, Any], max_body: int, once: Once
+) -> Answer:
+    raw_query = environ.get("QUERY_STRING", "")
+    query = raw_query.encode("latin-1").decode("utf-8", "replace") if raw_query else ""
+    style, refused = _style(environ, query)
+    access = NOBODY if route.open else hub.guard(environ)
     if "type" in parts and parts["type"] not in resource_types():
         raise Problem("unknown-type", "There is no such resource type in FHIR R4")
+    if refused:
+        raise refused
+    if style.asked:
+        query = rendering.without(query)
+    headers = WsgiHeaders(environ)
+    body = b"" if environ["REQUEST_METHOD"] in BODILESS else _body(headers, environ, max_body)
     asked = Asked(
-        request.method,
+        environ["REQUEST_METHOD"],
         parts.get("type", ""),
         parts.get("id", ""),
         parts.get("version"),
-        tuple(request.args.items(multi=True)),
-        request.query_string.decode("utf-8", "replace"),
-        {name.lower(): value for name, value in request.headers.items()},
-        b"" if request.method in ("GET", "HEAD", "DELETE") else request.get_data(cache=False),
+        tuple(parse_qsl(query, keep_blank_values=True)) if query else (),
+        query,
+        headers,
+        body,
+        environ[STYLE],
+        parts.get("member", ""),
+        parts.get("operation", ""),
     )
-    negotiate(asked)
+    if not route.open:
+        parameters.look(hub.database)
     if route.reads:
         with hub.database.read() as connection:
             return cast(Answer, route.serve(hub, connection, asked, access))
+    if HEADER in headers:
+        return once.serve(route.serve, hub, asked, access)
     return cast(Answer, route.serve(hub, asked, access))
 
 
+def _style(environ: dict[str, Any], query: str) -> tuple[Style, Problem | None]:
+    """How the answer is to be written, kept for whoever writes it; and what is wrong with that wish."""
+    pairs = parse_qsl(query, keep_blank_values=True) if query and rendering.mentions(query) else ()
+    try:
+        environ[STYLE] = rendering.style_of(environ.get("HTTP_ACCEPT", ""), pairs)
+    except Problem as problem:
+        environ[STYLE] = PLAIN
+        return PLAIN, problem
+    return environ[STYLE], None
+
+
+def _body(headers: WsgiHeaders, environ: dict[str, Any], max_body: int) -> bytes:
+    body = request.get_data(cache=False)
+    if "content-encoding" in headers:
+        body = rendering.opened(body, headers["content-encoding"], max_body)
+    if headers.get("content-type", "").startswith(FORM):
+        body = _form(body, environ)
+    return body
+
+
+def _form(body: bytes, environ: dict[str, Any]) -> bytes:
+    """A form without what it says of the rendering. A token in it is refused (RFC 6750 section 2.2)."""
+    text = body.decode("utf-8", "surrogateescape")
+    if "access_token" in text and any(name == "access_token" for name, _ in parse_qsl(text)):
+        raise Problem("invalid", "A token belongs in the Authorization header, not in the body")
+    if not rendering.mentions(text):
+        return body
+    environ[STYLE] = rendering.merged(environ[STYLE], environ.get("HTTP_ACCEPT", ""), text)
+    return rendering.without(text).encode("utf-8", "surrogateescape")
+
+
 def _response(answer: Answer) -> Response:
-    response = Response(answer.body, answer.status, dict(answer.headers))
-    if answer.body:
-        response.content_type = f"{FHIR_JSON}; charset=utf-8"
-    else:
-        del response.headers["Content-Type"]
-    response.headers["Cache-Control"] = "no-store" if answer.status >= 400 else "private, no-cache"
-    response.headers["Vary"] = "Authorization, Accept"
-    return response
+    environ = request.environ
+    headers = [*answer.headers.items(), ("Vary", VARY)]
+    headers.append(("Cache-Control", "no-store" if answer.status >= 400 else "private, no-cache"))
+    body = answer.body
+    if body:
+        style: Style = environ.get(STYLE) or _style(environ, environ.get("QUERY_STRING", ""))[0]
+        body = style.written(body)
+        headers.append(("Content-Type", f"{style.format.mime}; charset=utf-8"))
+        if len(body) > rendering.SMALLEST and rendering.wants_gzip(environ.get("HTTP_ACCEPT_ENCODING", "")):
+            body = rendering.compressed(body)
+            headers.append(("Content-Encoding", "gzip"))
+    if answer.status not in (204, 304):
+        headers.append(("Content-Length", str(len(body))))
+    return FhirResponse(body, answer.status, headers)
 
 
 def _http_error(error: HTTPException) -> Response:
@@ -117,3 +204,34 @@ def _http_error(error: HTTPException) -> Response:
 
 def _our_fault(error: Exception) -> Response:
     return _response(problem_answer(as_problem(error)))
+
+
+def request_id(environ: dict[str, Any]) -> str:
+    """The X-Request-Id of this request: the client's, where it can stand in a log, or one made here."""
+    found: str | None = environ.get(REQUEST_ID)
+    if found is None:
+        sent = environ.get("HTTP_X_REQUEST_ID", "")
+        found = environ[REQUEST_ID] = sent if _fine_id(sent) else urandom(16).hex()
+    return found
+
+
+def _identified(response: Response) -> Response:
+    response.headers["X-Request-Id"] = request_id(request.environ)
+    return response
+
+
+def _allow(app: Flask, cors: Cors) -> None:
+    """Cross-origin answers, and preflights: they come without a token."""
+
+    def preflight() -> Response | None:
+        headers = cors.preflight(request.environ)
+        return FhirResponse(b"", 204, headers) if headers and request.path.startswith("/fhir") else None
+
+    def told(response: Response) -> Response:
+        response.headers.extend(cors.headers(request.environ))
+        if not cors.all:
+            response.headers.add("Vary", "Origin")
+        return response
+
+    app.before_request(preflight)
+    app.after_request(told)

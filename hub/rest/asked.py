@@ -1,7 +1,7 @@
 """What was asked and what is answered, without a web framework; and the headers' rules.
 
-Rules: https://hl7.org/fhir/R4/http.html#mime-type, #ops, #prefer, #etag
-Refuses: media types other than FHIR JSON (415 to read, 406 to write), compressed bodies (415).
+Rules: https://hl7.org/fhir/R4/http.html#ops, #prefer, #etag. An Answer's body is JSON always: hub.rest.rendering
+writes it in the format that was asked for.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,19 +14,20 @@ from hub.fhir import json
 from hub.fhir.bundles import ID, etag
 from hub.problems import Issue as Issue
 from hub.problems import Problem, outcome
+from hub.rest import formats
+from hub.rest.rendering import FORM as FORM
+from hub.rest.rendering import PLAIN, Style
 from hub.store.read import Stored
 
-FHIR_JSON = "application/fhir+json"
-JSON_TYPES = frozenset((FHIR_JSON, "application/json", "text/json"))
-ACCEPTED = JSON_TYPES | {"*/*", "application/*", "text/*", ""}
-FORMATS = JSON_TYPES | {"json", ""}
-FORM = "application/x-www-form-urlencoded"
+FHIR_JSON = formats.JSON.mime
 PREFERENCES = ("minimal", "representation", "OperationOutcome")
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """One request. `pairs` are the URL's parameters in order (and a search form's); headers are lower-case."""
+    """One request. `pairs` are the URL's parameters in order (and a search form's), `query` is the URL's; both
+    without `_format` and `_pretty`, which `style` holds. Headers have lower-case names; the body is as it was
+    before it was compressed."""
 
     method: str
     type: str = ""
@@ -36,6 +37,9 @@ class Asked:
     query: str = ""
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes = b""
+    style: Style = PLAIN
+    member: str = ""  # the type, or `*`, that is searched in a compartment
+    operation: str = ""  # of `$operation`, without the sign
 
     def prefer(self, name: str) -> str:
         """The value of one preference, such as `return`; empty where none is stated (RFC 7240)."""
@@ -47,16 +51,11 @@ class Asked:
 
     def resource(self) -> dict[str, Any]:
         """The body as a resource. Raises Problem."""
-        kind = self.headers.get("content-type", "").partition(";")[0].strip().lower()
-        if kind not in JSON_TYPES:
-            raise Problem("media-type", f"Send {FHIR_JSON}", "Content-Type")
-        if self.headers.get("content-encoding", "identity").lower() != "identity":
-            raise Problem("media-type", "Send the body without Content-Encoding", "Content-Encoding")
-        return json.read(self.body)
+        return formats.sent(self.headers.get("content-type", "")).read(self.body)
 
     def no_parameters(self) -> None:
         """Refuse what this interaction would otherwise silently leave undone, such as `_elements` on a read."""
-        unknown = [name for name, _ in self.pairs if name != "_format"]
+        unknown = [name for name, _ in self.pairs]
         if unknown and self.prefer("handling") != "lenient":
             name = unknown[0][:64]
             raise Problem("not-supported", f"This interaction does not take '{name}' here", name)
@@ -71,19 +70,6 @@ class Answer:
     status: int
     body: bytes = b""
     headers: Mapping[str, str] = field(default_factory=dict)
-
-
-def negotiate(asked: Asked) -> None:
-    """406 where the client takes no JSON. `_format` overrides Accept."""
-    wanted = next((value for name, value in asked.pairs if name == "_format"), None)
-    if wanted is not None:
-        # a `+` that was not escaped arrives as a space
-        if wanted.partition(";")[0].strip().lower().replace(" ", "+") not in FORMATS:
-            raise Problem("accept", f"This server writes {FHIR_JSON}", "_format")
-        return
-    kinds = [part.partition(";")[0].strip().lower() for part in asked.headers.get("accept", "").split(",")]
-    if not ACCEPTED.intersection(kinds):
-        raise Problem("accept", f"This server writes {FHIR_JSON}", "Accept")
 
 
 def version_headers(stored: Stored) -> dict[str, str]:

@@ -3,6 +3,7 @@
 A transaction is one commit, its GETs inside it; a batch is its entries one by one, each with its own answer.
 """
 
+from dataclasses import replace
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -11,13 +12,15 @@ from sqlalchemy import Connection
 
 from hub.access import Access
 from hub.fhir import json
-from hub.fhir.bundles import Entry, entries_of, refuse_nested
+from hub.fhir.bundles import Entry, entries_of, prepared
 from hub.problems import Problem
-from hub.rest.asked import Answer, Asked, problem_answer, written
+from hub.rest.asked import Answer, Asked, problem_answer
 from hub.rest.faults import as_problem
 from hub.rest.hub import Hub
+from hub.rest.operations import operation
 from hub.rest.read import read, vread
 from hub.rest.search import search_type
+from hub.rest.write import told
 from hub.transactions import INTERACTION
 
 REASONS = {200: "OK", 201: "Created", 204: "No Content", 304: "Not Modified"}
@@ -26,8 +29,6 @@ REASONS = {200: "OK", 201: "Created", 204: "No Content", 304: "Not Modified"}
 def bundle(hub: Hub, asked: Asked, access: Access) -> Answer:
     """The response Bundle, entries in the order of the request."""
     asked.no_parameters()
-    if "idempotency-key" in asked.headers:
-        raise Problem("not-supported", "idempotency-key is not supported", "idempotency-key")
     sent = asked.resource()
     if sent.get("resourceType") != "Bundle":
         raise Problem("invalid", "The base takes a Bundle", "resourceType")
@@ -37,19 +38,19 @@ def bundle(hub: Hub, asked: Asked, access: Access) -> Answer:
     process = _transaction if sent["type"] == "transaction" else _batch
     answers = process(hub, asked, access, entries)
     done: dict[str, Any] = {"resourceType": "Bundle", "type": f"{sent['type']}-response"}
-    told = asked.prefer("return") == "OperationOutcome"
+    outcomes = asked.prefer("return") == "OperationOutcome"
     if entries:
         pairs = zip(entries, answers, strict=True)
-        done["entry"] = [_entry(answer, told and entry.method in INTERACTION) for entry, answer in pairs]
+        done["entry"] = [_entry(answer, outcomes and entry.method in INTERACTION) for entry, answer in pairs]
     return Answer(200, json.write(done))
 
 
 def _transaction(hub: Hub, asked: Asked, access: Access, entries: list[Entry]) -> list[Answer]:
-    writes = [entry for entry in entries if entry.method in INTERACTION]
+    writes: list[Entry] = []
     answers: dict[int, Answer] = {}
-    for entry in writes:
+    for entry in (entry for entry in entries if entry.method in INTERACTION):
         try:
-            refuse_nested(entry)
+            writes.append(prepared(entry))
         except Problem as problem:
             raise problem.within(f"Bundle.entry[{entry.place}]") from None
 
@@ -63,7 +64,7 @@ def _transaction(hub: Hub, asked: Asked, access: Access, entries: list[Entry]) -
 
     results = hub.transactions.commit(writes, access, inside=reads, many=True)
     for entry, result in zip(writes, results, strict=True):
-        answers[entry.place] = written(asked, hub.base, result.status, result.stored)
+        answers[entry.place] = told(hub, asked, access, entry, result)
     return [answers[entry.place] for entry in entries]
 
 
@@ -73,10 +74,10 @@ def _batch(hub: Hub, asked: Asked, access: Access, entries: list[Entry]) -> list
 
 def _alone(hub: Hub, asked: Asked, access: Access, entry: Entry) -> Answer:
     try:
-        refuse_nested(entry)
         if entry.method in INTERACTION:
+            entry = prepared(entry)
             (result,) = hub.transactions.commit([entry], access)
-            return written(asked, hub.base, result.status, result.stored)
+            return told(hub, asked, access, entry, result)
         with hub.database.read() as connection:
             return _read(hub, connection, asked, access, entry)
     except Exception as error:  # what befell one entry is that entry's answer; others are stored already
@@ -84,7 +85,7 @@ def _alone(hub: Hub, asked: Asked, access: Access, entry: Entry) -> Answer:
 
 
 def _read(hub: Hub, connection: Connection, asked: Asked, access: Access, entry: Entry) -> Answer:
-    """A GET of a Bundle: read, vread or search."""
+    """A GET of a Bundle: read, vread, search or an operation."""
     if entry.method != "GET":
         raise Problem("not-supported", f"{entry.method} inside a Bundle is not supported here")
     pairs = parse_qsl(entry.query, keep_blank_values=True)
@@ -97,6 +98,8 @@ def _read(hub: Hub, connection: Connection, asked: Asked, access: Access, entry:
         entry.query,
         {"prefer": asked.headers.get("prefer", ""), "if-none-match": entry.if_none_match},
     )
+    if entry.operation:
+        return operation(hub, connection, replace(one, operation=entry.operation), access)
     if not entry.id:
         return search_type(hub, connection, one, access)
     return (vread if entry.version is not None else read)(hub, connection, one, access)

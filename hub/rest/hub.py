@@ -6,6 +6,7 @@ from typing import Any
 
 from hub import clock
 from hub.access import Access
+from hub.operations.call import NO_ENGINES, Engines
 from hub.rest.asked import Answer, Asked
 from hub.search.query import Limits
 from hub.store.engine import Database
@@ -27,6 +28,7 @@ class Hub:
     guard: Callable[[dict[str, Any]], Access]
     shell: Callable[[dict[str, Any]], Any]
     now: clock.Clock = clock.now
+    engines: Engines = NO_ENGINES
 
 
 Interaction = Callable[[Hub, Asked, Access], Answer]

@@ -9,10 +9,13 @@ from typing import Any
 
 from hub.rest.bundle import bundle
 from hub.rest.capabilities import capabilities
-from hub.rest.history import history_instance
+from hub.rest.compartment import search_compartment, search_compartment_post
+from hub.rest.history import history_instance, history_system, history_type
+from hub.rest.operations import LEVELS, METHODS, operate, operation
 from hub.rest.read import read, vread
 from hub.rest.search import search_post, search_type
-from hub.rest.write import conditional_delete, conditional_update, create, delete, update
+from hub.rest.search_all import search_system, search_system_post
+from hub.rest.write import conditional_delete, conditional_patch, conditional_update, create, delete, patch, update
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,11 +37,24 @@ ROUTES = (
     Route("GET", "/<type>/<id>", "read", read, reads=True),
     Route("GET", "/<type>/<id>/_history/<int:version>", "vread", vread, reads=True),
     Route("GET", "/<type>/<id>/_history", "history-instance", history_instance, reads=True),
+    Route("GET", "/<type>/_history", "history-type", history_type, reads=True),
+    Route("GET", "/_history", "history-system", history_system, reads=True, level="system"),
     Route("GET", "/<type>", "search-type", search_type, reads=True),
     Route("POST", "/<type>/_search", "search-type", search_post, reads=True, level=""),
+    Route("GET", "/", "search-system", search_system, reads=True, level="system"),
+    Route("POST", "/_search", "search-system", search_system_post, reads=True, level=""),
+    Route("GET", "/<type>/<id>/<member>", "search-compartment", search_compartment, reads=True, level=""),
+    Route(
+        "POST", "/<type>/<id>/<member>/_search", "search-compartment", search_compartment_post, reads=True, level=""
+    ),
     Route("POST", "/<type>", "create", create),
     Route("PUT", "/<type>/<id>", "update", update),
     Route("PUT", "/<type>", "update", conditional_update, level=""),
+    Route("PATCH", "/<type>/<id>", "patch", patch),
+    Route("PATCH", "/<type>", "patch", conditional_patch, level=""),
     Route("DELETE", "/<type>/<id>", "delete", delete),
     Route("DELETE", "/<type>", "delete", conditional_delete, level=""),
+    # one path a level; which operations there are, and by which methods, is the table hub.operations.table
+    *(Route("GET", path, "operation", operation, reads=True, level="") for path in LEVELS.values()),
+    *(Route(method, path, "operation", operate, level="") for path in LEVELS.values() for method in METHODS),
 )

@@ -5,43 +5,52 @@ The next page's link holds a signed position behind the last entry, not a number
 write meanwhile neither hides an entry nor shows one twice.
 """
 
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
-from urllib.parse import parse_qsl, quote, urlencode
+from urllib.parse import parse_qsl, urlencode
 
-import msgspec
 from sqlalchemy import Connection
 
 from hub.access import Access
 from hub.fhir import json
-from hub.problems import Issue, Problem, outcome
-from hub.rest.asked import FORM, Answer, Asked, negotiate
+from hub.problems import Problem
+from hub.rest import searchset
+from hub.rest.asked import FORM, Answer, Asked
 from hub.rest.hub import Hub
 from hub.search.cursor import seal, unseal
 from hub.search.match import matches
 from hub.search.query import MAX_PAIRS, Query, parse
+from hub.store import inclusions
 from hub.store import read as store
+from hub.store.order import Page, page_of
 from hub.store.read import Stored
 
 
 def search_type(hub: Hub, connection: Connection, asked: Asked, access: Access) -> Answer:
     """A searchset Bundle."""
     query = parse(asked.type, asked.pairs, hub.limits, lenient=asked.prefer("handling") == "lenient")
+    return answer(hub, connection, asked, access, query)
+
+
+def answer(hub: Hub, connection: Connection, asked: Asked, access: Access, query: Query) -> Answer:
+    """The searchset of any query."""
+    inclusions.require(access, query.type, query.inclusions)
     found = _page(hub, connection, query, access)
-    shown = [row for row in found[: query.count] if _still_matches(query, row, hub.base)]
-    bundle: dict[str, Any] = {"resourceType": "Bundle", "type": "searchset"}
-    if query.total != "none":
-        bundle["total"] = _total(hub, connection, query, access)
-    bundle["link"] = _links(hub, query, access, found)
-    entries = [_entry(hub.base, row) for row in shown]
-    if query.ignored:
-        entries.append(_ignored(query))
-    if entries:
-        bundle["entry"] = entries
-    return Answer(200, json.write(bundle))
+    total = None if query.total == "none" else _total(hub, connection, query, access)
+    entries = _entries(hub, connection, query, access, found.rows)
+    following = _following(hub, query, access, found)
+    links = searchset.links(f"{hub.base}/{query.path or query.type}", query, asked.style.asked, following)
+    return Answer(200, searchset.searchset(total, links, entries))
 
 
 def search_post(hub: Hub, connection: Connection, asked: Asked, access: Access) -> Answer:
-    """POST _search: parameters of the form and of the URL all apply."""
+    """POST _search."""
+    return search_type(hub, connection, with_form(asked), access)
+
+
+def with_form(asked: Asked) -> Asked:
+    """What a form asks: parameters of the form and of the URL all apply."""
     if asked.headers.get("content-type", "").partition(";")[0].strip().lower() != FORM:
         raise Problem("media-type", f"_search takes {FORM}", "Content-Type")
     if asked.body.count(b"&") > MAX_PAIRS:
@@ -50,63 +59,62 @@ def search_post(hub: Hub, connection: Connection, asked: Asked, access: Access) 
         pairs = parse_qsl(asked.body.decode("utf-8"), keep_blank_values=True)
     except ValueError:
         raise Problem("value", "The form is not UTF-8") from None
-    merged = Asked("GET", asked.type, pairs=(*asked.pairs, *pairs), headers=asked.headers)
-    negotiate(merged)
-    return search_type(hub, connection, merged, access)
+    return replace(asked, method="GET", pairs=(*asked.pairs, *pairs), query="", body=b"")
 
 
-def _page(hub: Hub, connection: Connection, query: Query, access: Access) -> list[Stored]:
-    """One entry more than the page holds, which tells whether there is a next one."""
+def _entries(
+    hub: Hub, connection: Connection, query: Query, access: Access, rows: Sequence[Stored]
+) -> list[dict[str, Any]]:
+    """The matches, what they include, and what was left out."""
+    matched = list(_matched(query, rows, hub.base))
+    entries = [searchset.match(hub.base, query, row, content) for row, content in matched]
+    bounded = False
+    if query.inclusions and matched:
+        contents = [content for _, content in matched]
+        more, bounded = inclusions.included(connection, access, query.inclusions, contents, hub.base)
+        entries += [searchset.include(hub.base, query, row) for row in more]
+    return entries + searchset.warnings(query.ignored, bounded)
+
+
+def _page(hub: Hub, connection: Connection, query: Query, access: Access) -> Page:
     if query.count == 0:
-        access.require("search-type", query.type)
-        return []
+        query.granted(access)
+        return Page([], [])
     after: list[int] = []
     if query.cursor:
         after = unseal(hub.secret, query.cursor, access.who, _identity(query), int(hub.now().timestamp()))
-    return store.page(connection, access, query, after, query.count + 1)
+    return page_of(connection, access, query, after, query.count)
 
 
 def _total(hub: Hub, connection: Connection, query: Query, access: Access) -> int:
     """How many match. The index does not know case and accents, so `:exact` is counted in the resources."""
     if not any(criterion.modifier == "exact" for criterion in query.criteria):
         return store.total(connection, access, query)
-    count, after = 0, list[int]()
+    count, after, query = 0, list[int](), replace(query, sort=())
     while rows := store.page(connection, access, query, after, hub.limits.most):
-        count += sum(_still_matches(query, row, hub.base) for row in rows)
-        after = store.position(query, rows[-1])
+        count += sum(1 for _ in _matched(query, rows, hub.base))
+        after = store.position(rows[-1])
     return count
 
 
 def _identity(query: Query) -> str:
-    return f"{query.type}?{urlencode(query.pairs)}"
+    return f"{query.path or query.type}?{urlencode(query.pairs)}"
 
 
-def _still_matches(query: Query, row: Stored, base: str) -> bool:
-    """The index found a hash; the resource itself decides."""
-    return row.body is not None and (not query.criteria or matches(query.criteria, json.stored(row.body), base))
+def _matched(query: Query, rows: Sequence[Stored], base: str) -> Iterator[tuple[Stored, dict[str, Any]]]:
+    """The index found a hash; the resource itself decides. Its content comes along where it was looked at."""
+    looked_at = bool(query.criteria or query.inclusions or not query.type) or searchset.is_shaped(query)
+    for row in rows:
+        if row.body is not None:
+            content = json.stored(row.body) if looked_at else {}
+            criteria = query.criteria_of(row.type)
+            if not criteria or matches(criteria, content, base):
+                yield row, content
 
 
-def _links(hub: Hub, query: Query, access: Access, found: list[Stored]) -> list[dict[str, str]]:
-    path = f"{hub.base}/{query.type}?"
-    pairs = [*query.pairs, ("_count", str(query.count))]
-    links = [{"relation": "self", "url": path + urlencode(pairs, quote_via=quote)}]
-    if len(found) > query.count > 0:
-        expires = int(hub.now().timestamp()) + hub.cursor_seconds
-        last = store.position(query, found[query.count - 1])
-        cursor = seal(hub.secret, access.who, _identity(query), last, expires)
-        links.append({"relation": "next", "url": path + urlencode([*pairs, ("_cursor", cursor)], quote_via=quote)})
-    return links
-
-
-def _entry(base: str, row: Stored) -> dict[str, Any]:
-    return {
-        "fullUrl": f"{base}/{row.type}/{row.id}",
-        "resource": msgspec.Raw(row.body or b"null"),
-        "search": {"mode": "match"},
-    }
-
-
-def _ignored(query: Query) -> dict[str, Any]:
-    """Lenient handling names what it left out. https://hl7.org/fhir/R4/search.html#errors"""
-    issues = [Issue("not-supported", f"'{name[:64]}' was left out", name[:64], "warning") for name in query.ignored]
-    return {"resource": outcome(issues), "search": {"mode": "outcome"}}
+def _following(hub: Hub, query: Query, access: Access, found: Page) -> str:
+    """The cursor of the next page; empty where this is the last one."""
+    if not found.following:
+        return ""
+    expires = int(hub.now().timestamp()) + hub.cursor_seconds
+    return seal(hub.secret, access.who, _identity(query), found.following, expires)

@@ -6,13 +6,14 @@ Refuses: any other expression raises UnsupportedPath when the table is read, nev
 """
 
 import re
-from collections.abc import Callable, Iterator
-from itertools import islice
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
+from hub.fhir.elements import choice_names
+
 Node = Any
-Step = Callable[[Node], Iterator[Node]]
-Walk = Callable[[dict[str, Any]], list[Node]]
+Step = Callable[[Node], Sequence[Node]]
 
 
 class UnsupportedPath(Exception):
@@ -51,30 +52,52 @@ _TOKEN = re.compile(
 )
 _CAST = re.compile(r"^\((?P<path>[^()]+) as (?P<type>\w+)\)(?P<rest>.*)$")
 _BARE_CAST = re.compile(r"^(?P<path>[\w.]+) as (?P<type>\w+)$")
+_FIRST = re.compile(r"^\(?[A-Z]\w*\.(?P<name>[a-z]\w*)")
 _EXISTS = re.compile(r"^\w+\.(?P<name>\w+)\.exists\(\) and \w+\.(?P=name) != false$")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Walk:
+    """Gives all nodes that an expression selects in a resource. It starts from one of the members in `first`;
+    with `always` it has something to say even where none of them is there."""
+
+    branches: tuple[Step, ...]
+    first: frozenset[str]
+    always: bool
+
+    def __call__(self, resource: dict[str, Any]) -> list[Node]:
+        return [node for branch in self.branches for node in branch(resource)]
 
 
 def compile_path(expression: str) -> Walk:
     """A walker that gives all nodes an expression selects in a resource."""
-    branches = [_branch(part.strip()) for part in expression.split(" | ")]
+    parts = [part.strip() for part in expression.split(" | ")]
+    first = [_first(part) for part in parts]
+    return Walk(tuple(map(_branch, parts)), frozenset().union(*first), not all(first) or any(map(_is_truth, parts)))
 
-    def walk(resource: dict[str, Any]) -> list[Node]:
-        return [node for branch in branches for node in branch(resource)]
 
-    return walk
+def _is_truth(text: str) -> bool:
+    return _EXISTS.match(text) is not None
+
+
+def _first(text: str) -> frozenset[str]:
+    """The JSON members that the first step may be found under; none for a path that is no step by name."""
+    found = _FIRST.match(text)
+    return frozenset((found["name"], *_choices(found["name"], None))) if found else frozenset()
 
 
 def _branch(text: str) -> Step:
     if found := _EXISTS.match(text):
         return _truth(_named(found["name"], None))
+    return _chain(_steps(parsed(text)))
+
+
+def parsed(text: str) -> list[dict[str, str | None]]:
+    """The steps of one branch, the type that it begins with first. Raises UnsupportedPath."""
     if found := _CAST.match(text):
         text = f"{found['path']}.as({found['type']}){found['rest']}"
     elif found := _BARE_CAST.match(text):
         text = f"{found['path']}.as({found['type']})"
-    return _chain(_steps(text))
-
-
-def _tokens(text: str) -> list[dict[str, str | None]]:
     tokens, position = [], 0
     while position < len(text):
         found = _TOKEN.match(text, position)
@@ -85,8 +108,8 @@ def _tokens(text: str) -> list[dict[str, str | None]]:
     return tokens
 
 
-def _steps(text: str) -> list[Step]:
-    tokens = _tokens(text)[1:]  # the first name is the resource's own type
+def _steps(tokens: list[dict[str, str | None]]) -> list[Step]:
+    tokens = tokens[1:]  # the first name is the resource's own type
     steps: list[Step] = []
     for place, token in enumerate(tokens):
         following = tokens[place + 1] if place + 1 < len(tokens) else {}
@@ -99,43 +122,52 @@ def _steps(text: str) -> list[Step]:
 
 
 def _chain(steps: list[Step]) -> Step:
-    def walk(resource: Node) -> Iterator[Node]:
-        nodes = [resource]
+    if len(steps) == 1:
+        return steps[0]
+
+    def walk(resource: Node) -> Sequence[Node]:
+        nodes: Sequence[Node] = (resource,)
         for step in steps:
-            nodes = [found for node in nodes for found in step(node)]
+            nodes = step(nodes[0]) if len(nodes) == 1 else [found for node in nodes for found in step(node)]
             if not nodes:
-                return iter(())
-        return iter(nodes)
+                break
+        return nodes
 
     return walk
 
 
+def _choices(name: str, chosen: str | None) -> list[str]:
+    """The members that a choice element may be found under, such as `valueQuantity`."""
+    if name not in choice_names():
+        return []
+    types = (chosen, *SUBTYPES.get(chosen, ())) if chosen else CHOICE_TYPES
+    return [name + of[0].upper() + of[1:] for of in types]
+
+
 def _named(name: str, chosen: str | None) -> Step:
     """One step by name; a choice element such as `value` is found under `valueQuantity` and its like."""
-    types = (chosen, *SUBTYPES.get(chosen, ())) if chosen else CHOICE_TYPES
-    keys = [name + of[0].upper() + of[1:] for of in types]
+    keys = _choices(name, chosen)
 
-    def step(node: Node) -> Iterator[Node]:
+    def step(node: Node) -> Sequence[Node]:
         if not isinstance(node, dict):
-            return
+            return ()
         value = node.get(name)
         if value is None:
-            value = next((node[key] for key in keys if key in node), None)
+            value = next((node[key] for key in keys if key in node), None) if keys else None
         if isinstance(value, list):
-            yield from (v for v in value if v is not None)
-        elif value is not None:
-            yield value
+            return [v for v in value if v is not None] if None in value else value
+        return () if value is None else (value,)
 
     return step
 
 
 def _nth(inner: Step, position: int) -> Step:
-    return lambda node: islice(inner(node), position, position + 1)
+    return lambda node: inner(node)[position : position + 1]
 
 
 def _truth(inner: Step) -> Step:
-    def step(node: Node) -> Iterator[Node]:
-        yield any(value is not False for value in inner(node))
+    def step(node: Node) -> Sequence[Node]:
+        return (any(value is not False for value in inner(node)),)
 
     return step
 
@@ -145,10 +177,10 @@ def _filter(token: dict[str, str | None]) -> Step:
         return _points_at(str(token["target"]))
     if token["key"]:
         key, value = str(token["key"]), token["value"]
-        return lambda node: iter((node,)) if node.get(key) == value else iter(())
+        return lambda node: (node,) if node.get(key) == value else ()
     if token["has"]:
         has = token["has"]
-        return lambda node: iter((node,)) if any(_extensions(node, has)) else iter(())
+        return lambda node: (node,) if any(_extensions(node, has)) else ()
     return _extension_values(str(token["extension"]))
 
 
@@ -159,21 +191,16 @@ def _extensions(node: Node, url: str | None) -> Iterator[dict[str, Any]]:
 def _extension_values(url: str) -> Step:
     value = _named("value", None)
 
-    def step(node: Node) -> Iterator[Node]:
-        for extension in _extensions(node, url):
-            yield from value(extension)
-
-    return step
+    return lambda node: [found for extension in _extensions(node, url) for found in value(extension)]
 
 
 def _points_at(target: str) -> Step:
     """`where(resolve() is Patient)`, decided by what the reference says of itself."""
     prefix = f"{target}/"
 
-    def step(node: Node) -> Iterator[Node]:
-        if isinstance(node, dict) and (
+    def points(node: Node) -> bool:
+        return isinstance(node, dict) and (
             f"/{node.get('reference', '')}".rfind(f"/{prefix}") >= 0 or node.get("type") == target
-        ):
-            yield node
+        )
 
-    return step
+    return lambda node: (node,) if points(node) else ()

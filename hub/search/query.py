@@ -1,20 +1,29 @@
 """A search URL as a Query: every parameter is understood, or refused, or (lenient) named.
 
 Rules: https://hl7.org/fhir/R4/search.html
-Refuses: what hub.search.criterion refuses. With `Prefer: handling=lenient` unknown parameters are left out
-and listed in `Query.ignored`.
+Refuses: what hub.search.criterion, chains, filters and sorting refuse. With `Prefer: handling=lenient` unknown
+parameters are left out and listed in `Query.ignored`.
 """
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from hub.access import Access
+from hub.fhir import summary
+from hub.fhir.types import resource_types
 from hub.problems import Problem
-from hub.search.criterion import Criterion, criterion
+from hub.search.chains import Condition, Some, condition, granted, touched
+from hub.search.criterion import NO_TERMS, Criterion
+from hub.search.filters import filter_condition
+from hub.search.inclusions import NAMES, Inclusion, inclusion
+from hub.search.parameters import IN_COLUMNS
+from hub.search.sorting import SortKey, sort_keys
+from hub.search.terms import Terms
 
 MAX_PAIRS = 100
-UNSORTED = " "  # an empty `_sort=` is an error, not asking for none
-SORTS = ("_lastUpdated", "-_lastUpdated")
+MAX_TYPED = 20  # types whose own parameters are looked at in one search
+EVERY = "Resource"  # the parameters that every type has
 TOTALS = ("none", "estimate", "accurate")
 
 Pair = tuple[str, str]
@@ -22,16 +31,51 @@ Pair = tuple[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """What a search asks. `pairs` are the parts of the URL that count, in order, for the self link."""
+    """What a search asks. `pairs` are the parts of the URL that count, in order, for the self link.
+
+    `criteria` are asked of the resource itself, `conditions` look further and are answered by the index alone.
+    A search over several types has no `type` but `types` (and perhaps a `path`); see `criteria_of`.
+    """
 
     type: str
     criteria: tuple[Criterion, ...]
-    sort: str
+    sort: tuple[SortKey, ...]
     count: int
     total: str
     cursor: str
     pairs: tuple[Pair, ...]
     ignored: tuple[str, ...]
+    inclusions: tuple[Inclusion, ...] = ()
+    summary: str = "false"
+    elements: tuple[str, ...] = ()
+    conditions: tuple[Condition, ...] = ()
+    types: tuple[str, ...] = ()
+    path: str = ""
+
+    def criteria_of(self, resource_type: str) -> tuple[Criterion, ...]:
+        """What a resource of the type itself must answer."""
+        if self.type:
+            return self.criteria
+        return self.criteria + tuple(
+            each
+            for found in self.conditions
+            if isinstance(found, Some)
+            for each in found.conditions
+            if isinstance(each, Criterion) and each.parameter.base == resource_type
+        )
+
+    @property
+    def types_touched(self) -> frozenset[str]:
+        """The other types that the search looks at."""
+        return frozenset(name for found in self.conditions for name in touched(found))
+
+    def granted(self, access: Access) -> "Query":
+        """The query as this caller may ask it. Raises Problem `forbidden`, before anything is read."""
+        for name in (self.type,) if self.type else self.types:
+            access.require("search-type", name)
+        if not self.conditions:
+            return self
+        return replace(self, conditions=tuple(granted(found, access) for found in self.conditions))
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,38 +85,106 @@ class Limits:
     page: int = 50
     most: int = 1000
     base: str = ""
+    terms: Terms = NO_TERMS
 
 
 def parse(resource_type: str, pairs: Sequence[Pair], limits: Limits, lenient: bool = False) -> Query:
     """The query in a URL's (name, value) pairs. Raises Problem."""
-    if len(pairs) > MAX_PAIRS:
-        raise Problem("search-too-long", f"A search has at most {MAX_PAIRS} parameters")
-    criteria, kept, ignored = [], [], []
-    control = {"_sort": UNSORTED, "_count": str(limits.page), "_total": "none", "_summary": "false", "_cursor": ""}
-    for name, value in pairs:
-        try:
-            if name in control:
-                control[name] = value
-            elif name != "_format":
-                criteria.append(criterion(resource_type, name, value, limits.base))
-            kept.append((name, value))
-        except Problem as problem:
-            if not lenient or problem.kind != "not-supported":
-                raise
-            ignored.append(name)
-    count = _count(control["_count"], limits.most)
-    if _choice("_summary", control["_summary"], ("false", "count")) == "count":
-        count = 0
-    return Query(
-        resource_type,
-        tuple(criteria),
-        _choice("_sort", control["_sort"], (UNSORTED, *SORTS)).strip(),
-        count,
-        "accurate" if count == 0 else _choice("_total", control["_total"], TOTALS),
-        control["_cursor"],
-        tuple(pair for pair in kept if pair[0] not in ("_cursor", "_count")),
-        tuple(ignored),
-    )
+    return _Reading(resource_type, (), limits).query(pairs, lenient)
+
+
+def parse_types(
+    types: Sequence[str], pairs: Sequence[Pair], limits: Limits, lenient: bool = False, path: str = ""
+) -> Query:
+    """The query over several types: each parameter is one of every type. Raises Problem."""
+    kept = [pair for pair in pairs if pair[0] != "_type"]
+    found = _Reading("", tuple(types), limits).query(kept, lenient)
+    named = [pair for pair in pairs if pair[0] == "_type"]
+    return replace(found, types=tuple(types), path=path, pairs=(*named, *found.pairs))
+
+
+class _Reading:
+    """One URL, parameter by parameter."""
+
+    def __init__(self, resource_type: str, types: tuple[str, ...], limits: Limits):
+        self._type = resource_type
+        self._types = types
+        self._limits = limits
+        self._criteria: list[Criterion] = []
+        self._conditions: list[Condition] = []
+        self._inclusions: list[Inclusion] = []
+        self._elements: list[str] = []
+        self._sort: tuple[SortKey, ...] = ()
+        self._control = {"_count": str(limits.page), "_total": "none", "_summary": "false", "_cursor": ""}
+
+    def query(self, pairs: Sequence[Pair], lenient: bool) -> Query:
+        if len(pairs) > MAX_PAIRS:
+            raise Problem("search-too-long", f"A search has at most {MAX_PAIRS} parameters")
+        kept, ignored = [], []
+        for name, value in pairs:
+            try:
+                self._take(name, value)
+                kept.append((name, value))
+            except Problem as problem:
+                if not lenient or problem.kind != "not-supported":
+                    raise
+                ignored.append(f"{name}={value}" if name.startswith(NAMES) else name)
+        return self._made(kept, ignored)
+
+    def _take(self, name: str, value: str) -> None:
+        if name in self._control:
+            self._control[name] = value
+        elif name.startswith(NAMES):
+            self._inclusions.append(inclusion(self._type, name, value))
+        elif name == "_elements":
+            self._elements += summary.names(value, (self._type,) if self._type else resource_types())
+        elif name == "_sort":
+            if self._sort:
+                raise Problem("value", "_sort stands once, with commas between its keys", "_sort")
+            self._sort = sort_keys(self._type or EVERY, value)
+        elif name != "_format":
+            found = self._condition(name, value)
+            (self._criteria if isinstance(found, Criterion) else self._conditions).append(found)  # type: ignore[arg-type]
+
+    def _condition(self, name: str, value: str) -> Condition:
+        limits = self._limits
+        ask = filter_condition if name == "_filter" else condition
+        if self._type:
+            return ask(self._type, name, value, limits.base, limits.terms)
+        if name.partition(":")[0] in IN_COLUMNS:
+            return condition(EVERY, name, value, limits.base, limits.terms)
+        if len(self._types) <= MAX_TYPED or name == "_list":
+            return Some(tuple(ask(each, name, value, limits.base, limits.terms) for each in self._types))
+        found = condition(EVERY, name, value, limits.base, limits.terms)
+        if not isinstance(found, Criterion):
+            raise Problem("not-supported", f"'{name[:64]}' needs _type with at most {MAX_TYPED} types", name[:64])
+        return Some(tuple(_of_type(found, each) for each in self._types))
+
+    def _made(self, kept: Sequence[Pair], ignored: Sequence[str]) -> Query:
+        control = self._control
+        count = _count(control["_count"], self._limits.most)
+        if _choice("_summary", control["_summary"], summary.SUMMARIES) == "count":
+            count = 0
+        summary.go_together(control["_summary"], self._elements, self._inclusions)
+        return Query(
+            self._type,
+            tuple(self._criteria),
+            self._sort,
+            count,
+            "accurate" if count == 0 else _choice("_total", control["_total"], TOTALS),
+            control["_cursor"],
+            tuple(pair for pair in kept if pair[0] not in ("_cursor", "_count")),
+            tuple(ignored),
+            tuple(self._inclusions),
+            control["_summary"],
+            tuple(self._elements),
+            tuple(self._conditions),
+        )
+
+
+def _of_type(found: Criterion, resource_type: str) -> Criterion:
+    """A criterion that every resource has, of one type."""
+    return replace(found, parameter=replace(found.parameter, base=resource_type))
 
 
 def _choice(name: str, value: str, choices: Sequence[str]) -> str:

@@ -1,14 +1,14 @@
-"""What the condition of a conditional interaction, or of a conditional reference, finds.
+"""What the condition of a conditional interaction, or of a conditional reference, finds; and what is there.
 
 Rules: https://hl7.org/fhir/R4/http.html#ccreate, #cond-update, #3.1.0.7.1 and #trules
 Refuses: conditions that narrow nothing (`invalid`), and those that find several resources (412).
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import TypeVar
 from urllib.parse import parse_qsl, urlencode
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, bindparam, select, tuple_
 
 from hub.access import Access
 from hub.fhir import json
@@ -17,10 +17,17 @@ from hub.search.match import matches
 from hub.search.query import Limits, Query, parse
 from hub.store import read
 from hub.store.read import Stored
+from hub.store.tables import resource
 
 CANDIDATES = 10  # read at a time
+AT_ONCE = 400
 Identity = tuple[str, str]  # type, id
 Found = TypeVar("Found")
+
+_PRESENT = select(resource.c.type, resource.c.id).where(
+    tuple_(resource.c.type, resource.c.id).in_(bindparam("identities", expanding=True)),
+    resource.c.deleted.is_(False),
+)
 
 
 def word(resource_type: str, condition: str) -> str:
@@ -31,7 +38,9 @@ def word(resource_type: str, condition: str) -> str:
 def query_of(resource_type: str, condition: str, base: str) -> Query:
     """The condition as a search. Raises Problem."""
     query = parse(resource_type, _pairs(condition), Limits(base=base))
-    if not query.criteria:
+    if query.inclusions or query.elements:
+        raise Problem("not-supported", "A conditional interaction includes nothing and takes whole resources")
+    if not (query.criteria or query.conditions):
         raise Problem("invalid", "A conditional interaction needs a search that narrows")
     return query
 
@@ -41,19 +50,25 @@ def _pairs(condition: str) -> list[tuple[str, str]]:
 
 
 def candidates(
-    connection: Connection, access: Access, query: Query, besides: Collection[Identity | None], base: str
+    connection: Connection,
+    access: Access,
+    query: Query,
+    besides: Collection[Identity | None],
+    base: str,
+    most: int = 1,
 ) -> list[Stored]:
-    """What a condition finds, but those `besides`; no more than it takes to see that there are several."""
+    """What a condition finds, but those `besides`; no more than it takes to see that there are more than `most`."""
     after: list[int] = []
     found: list[Stored] = []
-    while len(found) < 2 and (rows := read.page(connection, access, query, after, CANDIDATES)):
-        found += [row for row in rows if (row.type, row.id) not in besides and _answers(query, row, base)]
-        after = read.position(query, rows[-1])
+    limit = max(CANDIDATES, most + 1)
+    while len(found) <= most and (rows := read.page(connection, access, query, after, limit)):
+        found += [row for row in rows if (row.type, row.id) not in besides and answers(query, row, base)]
+        after = read.position(rows[-1])
     return found
 
 
-def _answers(query: Query, row: Stored, base: str) -> bool:
-    """The index found a hash; the resource itself decides."""
+def answers(query: Query, row: Stored, base: str) -> bool:
+    """Whether this version is what the condition asks for. The index finds a hash; the resource itself decides."""
     return row.body is not None and matches(query.criteria, json.stored(row.body), base)
 
 
@@ -62,3 +77,13 @@ def only(query: Query, found: Sequence[Found]) -> Found | None:
     if len(found) > 1:
         raise Problem("multiple-matches", f"The condition on {query.type} finds several resources")
     return found[0] if found else None
+
+
+def present(connection: Connection, access: Access, identities: Iterable[Identity]) -> set[Identity]:
+    """Which of these are there, and may be seen: one query for all of them, or for each 400."""
+    wanted = sorted({identity for identity in identities if access.may("read", identity[0])})
+    found: set[Identity] = set()
+    for start in range(0, len(wanted), AT_ONCE):
+        rows = connection.execute(_PRESENT, {"identities": wanted[start : start + AT_ONCE]})
+        found |= {(row.type, row.id) for row in rows}
+    return found

@@ -1,15 +1,18 @@
-"""Searches by keys alone (tokens, references and uris with one value each): statements prepared once a shape.
+"""The reads that nearly every request makes, as statements of the driver: one resource, one version, and
+searches by keys alone (tokens, references and uris with one value each: `identifier=`, `patient=&status=`).
 
-Most searches are of this kind (`identifier=`, `patient=&status=`), and putting a statement together costs more
-than running it. The general form is hub.store.read.page.
+Putting a statement together costs more than running it, so there is one for each number of keys. One plan is right
+for all values: the first key's rows are walked in the order of the answer, and each other key is probed at every
+row. The general forms are hub.store.read.page and hub.store.order.
 """
 
 from collections.abc import Sequence
-from functools import lru_cache
+from functools import cache
 from typing import Any
 
-from sqlalchemy import Select, bindparam, exists, select, tuple_
+from sqlalchemy import Connection, Select, bindparam, exists, select
 
+from hub.store.engine import driver
 from hub.store.tables import index_token, resource
 
 MOST_KEYS = 6
@@ -24,9 +27,64 @@ COLUMNS = (
 )
 
 
-@lru_cache(maxsize=MOST_KEYS * 6)
-def statement(keys: int, sort: str, paged: bool) -> Select[Any]:
-    """A page of the resources that have all of `keys` keys; the first one drives. Parameters: `parameters`."""
+_NAMES = ", ".join(f"r.{column.name}" for column in COLUMNS)
+Row = tuple[Any, ...]
+
+
+def current(connection: Connection, resource_type: str, identity: str) -> Row | None:
+    """The row of a resource, deleted or not."""
+    rows = _rows(connection, _current(mark(connection)), (resource_type, identity))
+    return rows[0] if rows else None
+
+
+def earlier(connection: Connection, rid: int, version: int) -> Row | None:
+    """The row of a version that is not the current one."""
+    rows = _rows(connection, _earlier(mark(connection)), (version, rid))
+    return rows[0] if rows else None
+
+
+def page(connection: Connection, keys: Sequence[int], after: int, limit: int) -> list[Row]:
+    """Rows of up to `limit` resources that have all keys and a rid past `after`, by rid."""
+    return _rows(connection, _page(mark(connection), len(keys)), (keys[0], after, *keys[1:], limit))
+
+
+def _rows(connection: Connection, statement: str, values: tuple[Any, ...]) -> list[Row]:
+    found: list[Row] = driver(connection).execute(statement, values).fetchall()
+    return found
+
+
+def mark(connection: Connection) -> str:
+    """How the driver writes a parameter."""
+    return "%s" if connection.dialect.name == "postgresql" else "?"
+
+
+@cache
+def _current(mark: str) -> str:
+    return f"SELECT {_NAMES} FROM resource r WHERE r.type = {mark} AND r.id = {mark}"
+
+
+@cache
+def _earlier(mark: str) -> str:
+    return (
+        "SELECT h.rid, r.type, r.id, h.version, h.last_updated, h.deleted, h.body"
+        f" FROM history h JOIN resource r ON r.rid = h.rid WHERE h.version = {mark} AND h.rid = {mark}"
+    )
+
+
+@cache
+def _page(mark: str, keys: int) -> str:
+    # OFFSET 0 keeps PostgreSQL from turning the probe into a join that reads all rows of a common key
+    offset = "OFFSET 0" if mark == "%s" else ""
+    probe = f" AND EXISTS (SELECT 1 FROM index_token t WHERE t.hash = {mark} AND t.rid = d.rid {offset})"
+    return (
+        f"SELECT {_NAMES} FROM index_token d JOIN resource r ON r.rid = d.rid"
+        f" WHERE d.hash = {mark} AND d.rid > {mark}{probe * (keys - 1)} AND NOT r.deleted"
+        f" ORDER BY d.rid LIMIT {mark}"
+    )
+
+
+def having(keys: int) -> Select[Any]:
+    """The resources that have all the keys; the first one drives."""
     driver, *others = [bindparam(f"key{number}", type_=index_token.c.hash.type) for number in range(keys)]
     found = select(*COLUMNS).where(
         resource.c.deleted.is_(False),
@@ -35,14 +93,7 @@ def statement(keys: int, sort: str, paged: bool) -> Select[Any]:
     for other in others:
         also = select(index_token.c.rid).where(index_token.c.hash == other, index_token.c.rid == resource.c.rid)
         found = found.where(exists(also.correlate(resource)))
-    order = [resource.c.last_updated, resource.c.rid] if sort else [resource.c.rid]
-    descending = sort.startswith("-")
-    if paged:
-        here = tuple_(*order)
-        there = tuple_(*(bindparam(f"after{number}", type_=resource.c.rid.type) for number in range(len(order))))
-        found = found.where(here < there if descending else here > there)
-    ordered = [column.desc() if descending else column.asc() for column in order]
-    return found.order_by(*ordered).limit(bindparam("limit"))
+    return found
 
 
 def parameters(keys: Sequence[int], after: Sequence[int], limit: int) -> dict[str, int]:

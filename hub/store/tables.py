@@ -3,8 +3,9 @@
 - `resource`: the current version of each resource, its JSON exactly as it is served. `rid` is the hub's own
   row number: made by the client, growing with time, so that a create needs no round trip for a key.
 - `history`: every earlier version, and deletions.
-- `index_token`, `index_date`, `index_string`: the search index. A token or reference row is one 64-bit hash of
-  type, parameter and value; matches are checked again against the resource, so a collision costs time, not truth.
+- `index_token`, `index_date`, `index_number`, `index_string`: the search index. A token or reference row is one
+  64-bit hash of type, parameter and value; matches are checked again against the resource, so a collision costs
+  time, not truth.
 - `inbox`: what senders sent, stored before it is believed. `outbox`: work that must happen because of a write.
 
 Times are microseconds since 1970, UTC.
@@ -14,10 +15,12 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
+    Double,
     Index,
     Integer,
     LargeBinary,
     MetaData,
+    PrimaryKeyConstraint,
     String,
     Table,
     Text,
@@ -40,7 +43,10 @@ resource = Table(
     Column("last_updated", BigInteger, nullable=False),
     Column("deleted", Boolean, nullable=False),
     Column("body", LargeBinary),
+    # of its type and id (hub.search.edges)
+    Column("address", BigInteger, nullable=False),
     UniqueConstraint("type", "id", name="resource_identity"),
+    Index("resource_address", "address"),
     Index("resource_changed", "type", "last_updated", "rid"),
     Index("resource_type", "type", "rid"),
 )
@@ -53,6 +59,8 @@ history = Table(
     Column("last_updated", BigInteger, nullable=False),
     Column("deleted", Boolean, nullable=False),
     Column("body", LargeBinary),
+    Column("type", String(64), nullable=False),
+    Index("history_changed", "type", "last_updated", "rid"),
 )
 
 index_token = Table(
@@ -73,6 +81,17 @@ index_date = Table(
     sqlite_with_rowid=False,
 )
 
+# numbers and quantities; `param` holds the unit, too (hub.search.index)
+index_number = Table(
+    "index_number",
+    metadata,
+    Column("param", BigInteger, primary_key=True),
+    Column("low", Double, primary_key=True),
+    Column("high", Double, primary_key=True),
+    Column("rid", BigInteger, primary_key=True),
+    sqlite_with_rowid=False,
+)
+
 index_string = Table(
     "index_string",
     metadata,
@@ -80,6 +99,16 @@ index_string = Table(
     # compared byte by byte on both databases, so that a prefix is a range of the index
     Column("value", Text().with_variant(Text(collation="C"), "postgresql"), primary_key=True),
     Column("rid", BigInteger, primary_key=True),
+    sqlite_with_rowid=False,
+)
+
+# the addresses (hub.search.edges) that a resource points at: the way back from a key of index_token
+index_reference = Table(
+    "index_reference",
+    metadata,
+    Column("target", BigInteger, nullable=False),
+    Column("rid", BigInteger, nullable=False),
+    PrimaryKeyConstraint("rid", "target"),
     sqlite_with_rowid=False,
 )
 
@@ -153,6 +182,30 @@ subscription_counter = Table(
     Column("owner", String(128), nullable=False),
 )
 
+# what this deployment is searched by beyond R4, one row a definition and base; and the work of indexing it. A row
+# without a parameter is the work of indexing everything anew (hub.reindex)
+search_parameter = Table(
+    "search_parameter",
+    metadata,
+    # given out by hub.store.parameters and never again: index keys hold it
+    Column("number", BigInteger, primary_key=True, autoincrement=False),
+    Column("parameter", String(64), nullable=False),  # the SearchParameter's id
+    Column("url", Text, nullable=False),
+    Column("base", String(64), nullable=False),
+    Column("code", String(64), nullable=False),
+    Column("type", String(16), nullable=False),
+    Column("expression", Text, nullable=False),
+    Column("targets", Text, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("phase", String(16), nullable=False),
+    Column("position", BigInteger, nullable=False),  # the last row number that the phase has dealt with
+    Column("looked_at", BigInteger, nullable=False),  # how many resources
+    Column("due", BigInteger, nullable=False),
+    Column("started", BigInteger, nullable=False),
+    Column("updated", BigInteger, nullable=False),
+    Index("search_parameter_id", "parameter"),
+)
+
 client = Table(
     "client",
     metadata,
@@ -185,4 +238,18 @@ assertion = Table(
     Column("jti", String(256), primary_key=True),
     Column("expires", BigInteger, nullable=False),
     Index("assertion_expires", "expires"),
+)
+
+# answers to requests with an Idempotency-Key, written together with what they answer
+idempotency = Table(
+    "idempotency",
+    metadata,
+    Column("client", String(128), primary_key=True),
+    Column("key", String(255), primary_key=True),
+    Column("digest", LargeBinary, nullable=False),
+    Column("status", Integer, nullable=False),
+    Column("headers", Text, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    Column("created", BigInteger, nullable=False),
+    Index("idempotency_created", "created"),
 )

@@ -1,124 +1,139 @@
-"""Writes of resources. hub.transactions alone imports this (a contract in pyproject.toml holds it).
+"""Writes of resources. hub.transactions and hub.reindex alone import this (a contract in pyproject.toml holds it).
 
-Each function takes the connection of a transaction that its caller ends.
+What a commit writes goes to PostgreSQL as one statement, whatever its size: each round trip and each commit of
+its own costs more than the rows. Rows travel as arrays, so that there are few statements to prepare.
+https://www.postgresql.org/docs/current/queries-with.html#QUERIES-WITH-MODIFYING
+SQLite has no round trips: one statement a table.
+
+Each function takes the connection of a transaction that its caller ends; `store` alone may also be given a
+connection where each statement is a transaction, if nothing else is to be written with it.
+Raises Overtaken where a version that was read is not the current one any more.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import Connection, Table, and_, bindparam, delete, insert, or_, select, update
+from sqlalchemy import Connection
 
+from hub.search.edges import address
 from hub.search.hashes import key
 from hub.search.index import IndexRows
+from hub.store import arrays
+from hub.store import batch as batch_
+from hub.store.batch import PARTS, Rows
+from hub.store.engine import Overtaken, driver
 from hub.store.keyed import COLUMNS
-from hub.store.read import Stored, stored
-from hub.store.tables import history, index_date, index_string, index_token, outbox, resource
+from hub.store.read import Stored
 
 Identity = tuple[str, str]  # type, id
-ROWS_A_STATEMENT = 400
+
+_NAMES = ", ".join(column.name for column in COLUMNS)
+_OF_ARRAYS = (
+    f"SELECT {_NAMES} FROM resource WHERE (type, id) IN (SELECT * FROM unnest(%s::varchar[], %s::varchar[]))"
+)
+_LOCKED = f"{_OF_ARRAYS} ORDER BY type, id FOR UPDATE"
+_ONE = f"SELECT {_NAMES} FROM resource WHERE type = ? AND id = ?"
 
 
-def lock(connection: Connection, identities: Iterable[Identity]) -> dict[Identity, Stored]:
-    """The current versions of these, locked until the transaction ends; always in the same order, so that
-    two transactions never wait for each other in a circle."""
-    found: dict[Identity, Stored] = {}
+def held(connection: Connection, identities: Iterable[Identity], lock: bool) -> dict[Identity, Stored]:
+    """The current versions of these; with `lock` nobody else changes them until the transaction ends. They are
+    locked in one order, so that two transactions never wait for each other in a circle."""
     ordered = sorted(set(identities))
-    for start in range(0, len(ordered), ROWS_A_STATEMENT):
-        wanted = ordered[start : start + ROWS_A_STATEMENT]
-        statement = (
-            select(*COLUMNS)
-            .where(or_(*(and_(resource.c.type == t, resource.c.id == i) for t, i in wanted)))
-            .order_by(resource.c.type, resource.c.id)
-            .with_for_update()
-        )
-        for row in connection.execute(statement):
-            found[row.type, row.id] = stored(row)
-    return found
+    if not ordered:
+        return {}
+    cursor = driver(connection)
+    if connection.dialect.name == "postgresql":
+        types, ids = arrays.columns(("varchar", "varchar"), ordered)
+        rows = cursor.execute(_LOCKED if lock else _OF_ARRAYS, (types, ids)).fetchall()
+    else:  # the transaction holds the only right to write
+        rows = [row for pair in ordered for row in cursor.execute(_ONE, pair).fetchall()]
+    return {(row[1], row[2]): Stored(*row) for row in rows}
 
 
 def lock_words(connection: Connection, words: Iterable[str]) -> None:
     """Make writers that name the same word take turns (conditional creates of one identity, say)."""
-    if connection.dialect.name == "postgresql":
-        for number in sorted({key(word) for word in words}):
-            connection.exec_driver_sql("SELECT pg_advisory_xact_lock(%s)", (number,))
+    numbers = sorted({key(word) for word in words})
+    if numbers and connection.dialect.name == "postgresql":
+        # unnest gives its rows in order: two writers never wait for each other in a circle
+        driver(connection).execute(
+            "SELECT pg_advisory_xact_lock(word) FROM unnest(%s::bigint[]) AS word", (arrays.numbers(numbers),)
+        )
 
 
-_NEW = insert(resource)
-_OLD = insert(history)
-_NEXT = (
-    update(resource)
-    .where(resource.c.rid == bindparam("b_rid"))
-    .values(
-        version=bindparam("b_version"),
-        last_updated=bindparam("b_last_updated"),
-        deleted=bindparam("b_deleted"),
-        body=bindparam("b_body"),
-    )
-)
+@dataclass(slots=True)
+class Batch:
+    """All that one commit writes. `replaced` holds (old, new); `index` the rows before and now by rid. With `merge`
+    index rows may be there already: only where the resources are locked, so that nobody takes them away then."""
+
+    created: Sequence[Stored] = ()
+    replaced: Sequence[tuple[Stored, Stored]] = ()
+    index: Mapping[int, tuple[IndexRows, IndexRows]] = field(default_factory=dict)
+    outbox: Sequence[Mapping[str, Any]] = ()
+    merge: bool = False
 
 
-def create(connection: Connection, rows: Sequence[Stored]) -> None:
-    """First versions, in one order: two writers of the same new ids never wait for each other in a circle."""
-    if rows:
-        ordered = sorted(rows, key=lambda row: (row.type, row.id))
-        connection.execute(_NEW, [_columns(row) for row in ordered])
-
-
-def replace(connection: Connection, pairs: Sequence[tuple[Stored, Stored]]) -> None:
-    """(old, new): the old version goes to the history, the new one becomes current."""
-    if not pairs:
+def store(connection: Connection, batch: Batch) -> None:
+    """Write a batch. Outbox rows that are there already (same kind and key) stay as they are."""
+    parts = {name: rows for name, rows in _rows(batch) if rows}
+    if not parts:
         return
-    connection.execute(_OLD, [_earlier(old) for old, _ in pairs])
-    names = ("rid", "version", "last_updated", "deleted", "body")
-    connection.execute(_NEXT, [{f"b_{name}": getattr(new, name) for name in names} for _, new in pairs])
+    if connection.dialect.name == "postgresql":
+        _at_once(connection, parts)
+    else:
+        _one_by_one(connection, parts)
 
 
-def _columns(row: Stored) -> dict[str, Any]:
-    return {column.name: getattr(row, column.name) for column in COLUMNS}
-
-
-def _earlier(row: Stored) -> dict[str, Any]:
-    return {column.name: getattr(row, column.name) for column in history.c}
-
-
-def reindex(connection: Connection, changes: Mapping[int, tuple[IndexRows, IndexRows]]) -> None:
-    """rid → (rows before, rows now): only the difference is written."""
-    for table, rows_of in _INDEXES:
-        gone, fresh = [], []
-        for rid, (before, now) in changes.items():
+def _rows(batch: Batch) -> Iterable[tuple[str, Rows]]:
+    """The rows of each part of the statement, each in one order: two writers of the same new keys never wait for
+    each other in a circle."""
+    created = sorted(batch.created, key=lambda row: (row.type, row.id))
+    yield "created", [_columns(row) for row in created]
+    yield "replaced", [_next(old, new) for old, new in sorted(batch.replaced, key=lambda pair: pair[0].rid)]
+    for table, rows_of in _INDEXES.items():
+        gone: list[Any] = []
+        fresh: list[Any] = []
+        for rid, (before, now) in batch.index.items():
             was, is_ = rows_of(before), rows_of(now)
             gone += [(*row, rid) for row in was - is_]
             fresh += [(*row, rid) for row in is_ - was]
-        _change(connection, table, gone, fresh)
+        yield f"{table} gone", sorted(gone)
+        yield f"{table} {'merged' if batch.merge else 'fresh'}", sorted(fresh)
+    yield "outbox", [tuple(row.get(name) for name in PARTS["outbox"].columns) for row in batch.outbox]
 
 
-_INDEXES: tuple[tuple[Table, Any], ...] = (
-    (index_token, lambda rows: {(number,) for number in rows.tokens}),
-    (index_date, lambda rows: rows.dates),
-    (index_string, lambda rows: rows.strings),
-)
+def _columns(row: Stored) -> tuple[Any, ...]:
+    where = address(row.type, row.id)
+    return (row.rid, row.type, row.id, row.version, row.last_updated, row.deleted, row.body, where)
 
 
-def _change(connection: Connection, table: Table, gone: list[Any], fresh: list[Any]) -> None:
-    names = [column.name for column in table.c]
-    if gone:
-        where = and_(*(column == bindparam(f"b_{column.name}") for column in table.c))
-        connection.execute(
-            delete(table).where(where),
-            [{f"b_{n}": v for n, v in zip(names, row, strict=True)} for row in gone],
-        )
-    if fresh:
-        connection.execute(insert(table), [dict(zip(names, row, strict=True)) for row in sorted(fresh)])
+def _next(old: Stored, new: Stored) -> tuple[Any, ...]:
+    return (new.rid, old.version, new.version, new.last_updated, new.deleted, new.body)
 
 
-def remember(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Outbox rows; one that is there already (same kind and key) stays as it is."""
-    if not rows:
-        return
-    fresh: dict[tuple[Any, Any], dict[str, Any]] = {}
-    for row in rows:
-        known = select(outbox.c.seq).where(outbox.c.kind == row["kind"], outbox.c.key == row["key"])
-        if not connection.execute(known).first():
-            fresh.setdefault((row["kind"], row["key"]), dict(row))
-    if fresh:
-        connection.execute(insert(outbox), list(fresh.values()))
+# the rows of an IndexRows, by the table that holds them
+_INDEXES: Mapping[str, Callable[[IndexRows], set[Any]]] = {
+    "index_token": lambda rows: {(number,) for number in rows.tokens},
+    "index_date": lambda rows: rows.dates,
+    "index_string": lambda rows: rows.strings,
+    "index_number": lambda rows: rows.numbers,
+    "index_reference": lambda rows: {(number,) for number in rows.edges},
+}
+
+
+def _at_once(connection: Connection, parts: Mapping[str, Rows]) -> None:
+    statement, values = batch_.postgresql(parts)
+    driver(connection).execute(statement, values)
+
+
+def _one_by_one(connection: Connection, parts: Mapping[str, Rows]) -> None:
+    cursor = driver(connection)
+    for name, rows in parts.items():
+        part = PARTS[name]
+        for statement in part.sqlite:
+            named = ":" in statement
+            cursor.executemany(
+                statement, [dict(zip(part.columns, row, strict=True)) for row in rows] if named else rows
+            )
+            if part.found and cursor.rowcount != len(rows):
+                raise Overtaken

@@ -22,7 +22,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from tests.bench import adt, floor, footprint, notices, rest
+from tests.bench import adt, facade, floor, footprint, notices, rest, scale
 from tests.bench.grounds import QUICK, Ground, Size, ground
 from tests.bench.machine import machine
 from tests.bench.measures import BOTH, BY_KEY, POSTGRESQL, Figure, held_against
@@ -36,6 +36,8 @@ SECTIONS: dict[str, tuple[Callable[[Ground], Iterator[Figure]], ...]] = {
     "start": (footprint.start_up,),
     "memory": (footprint.memory,),
     "rest": (rest.rest,),
+    "facade": (facade.facade,),
+    "scale": (scale.scale,),
 }
 console = Console(width=None if sys.stdout.isatty() else 120)
 

@@ -39,6 +39,10 @@ class Size:
     messages: int = 500
     requests: int = 2000
     rest: float = 6
+    facade: int = 20_000
+    facade_seconds: float = 10
+    scale: tuple[int, int] = (10_000, 1_000_000)
+    scale_requests: int = 300
     floor: int = 1500
 
 
@@ -53,6 +57,10 @@ QUICK = Size(
     messages=50,
     requests=200,
     rest=1,
+    facade=300,
+    facade_seconds=2,
+    scale=(1200, 6000),
+    scale_requests=30,
     floor=300,
 )
 

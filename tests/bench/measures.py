@@ -39,6 +39,10 @@ def _of_commit(suffix: str) -> Mapping[str, str]:
     return {database: f"{floor}.{suffix}" for database, floor in COMMIT.items()}
 
 
+def _floor(phase: str, suffix: str) -> str | Mapping[str, str]:
+    return _of_commit(suffix) if phase in WRITES else f"floor.flask.{suffix}"
+
+
 FLOORS = (
     Measure("floor.fdatasync.p50", "fdatasync of 4 KB, p50", "µs"),
     Measure("floor.fdatasync.p99", "fdatasync of 4 KB, p99", "µs"),
@@ -62,6 +66,31 @@ REST = {
     "create": ("create Patient", COMMIT),
     "transaction": ("transaction of 12 resources", COMMIT),
 }
+# what Medplum 5.0 answered a second on the same kind of machine (issue 3), how many times as fast the hub is to be,
+# and the p99 in ms
+PHASES = {
+    "read": ("read", 1330, 2, 20),
+    "vread": ("vread", 1220, 2, 20),
+    "create": ("create", 370, 3, None),
+    "update": ("update", 308, 3, None),
+    "conditional_create": ("conditional create, half of them found", 169, 3, None),
+    "search_identifier": ("Patient by identifier", 804, 2, 50),
+    "search_task": ("Task by patient and status", 1015, 2, 50),
+    "search_include": ("ServiceRequest by patient with _include", 302, 3, 50),
+    "careplan_include": ("CarePlan by patient with _include", 774, 3, 50),
+    "everything": ("Patient/$everything", 48, 3, None),
+    "transaction": ("transaction of 12 resources", 26, 3, 100),
+}
+SEARCHES = {
+    "identifier": "Patient by identifier",
+    "tasks": "Task by patient and status",
+    "include": "ServiceRequest by patient with _include",
+    "chain": "Task by its patient's identifier",
+    "has": "Patient by identifier with _has Task by status",
+    "newest": "Task by status, the 20 changed last",
+    "sorted": "Task by status, the 20 authored last",
+}
+WRITES = ("create", "update", "conditional_create", "transaction")
 MEASURES = (
     Measure("ack.p50", "ADT frame → durable ACK, 100/s over 8 connections, p50", "ms", floor=_of_commit("p50")),
     Measure("ack.p95", "ADT frame → durable ACK, p95", "ms"),
@@ -82,6 +111,25 @@ MEASURES = (
     Measure("start.worst", "`hub serve` → first 200 on metadata, worst", "s", 3, floor="floor.python.start"),
     Measure("memory.rss", "resident, sum of all processes", "MB", 200, floor="floor.flask.memory", held=(SQLITE,)),
     Measure("memory.pss", "resident, shared pages counted once", "MB"),
+    Measure("facade.seed.rate", "FHIR API: seeding, transactions of 12 resources", "/s"),
+    *(
+        Measure(f"facade.{name}.rate", f"FHIR API: {title}", "/s", peer * times, True, _floor(name, "rate"))
+        for name, (title, peer, times, _) in PHASES.items()
+    ),
+    *(
+        Measure(f"facade.{name}.p99", f"FHIR API: {title}, p99", "ms", goal, floor=_floor(name, "p99"))
+        for name, (title, _, _, goal) in PHASES.items()
+    ),
+    *(
+        row
+        for name, title in SEARCHES.items()
+        for row in (
+            Measure(f"scale.{name}.small", f"at 10,000 resources: {title}, p50", "ms"),
+            Measure(f"scale.{name}.large", f"at 1,000,000 resources: {title}, p50", "ms"),
+            Measure(f"scale.{name}.ratio", "the second divided by the first", "", 2),
+        )
+    ),
+    Measure("facade.memory", "FHIR API: largest process under that load, resident", "MB", 150),
     *(
         Measure(f"rest.{name}.{suffix}", f"REST {title}{more}", unit, least=suffix == "rate", floor=_floor)
         for name, (title, floor) in REST.items()

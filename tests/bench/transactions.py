@@ -25,11 +25,14 @@ def concept(system: str, code: str) -> Resource:
     return {"coding": [{"system": system, "code": code}]}
 
 
+def cin(number: int) -> str:
+    return f"97{number % 10**6:06d}{LETTERS[number // 10**6 % 16]}"
+
+
 def patient(number: int) -> Resource:
-    cin = f"97{number % 10**6:06d}{LETTERS[number // 10**6 % 16]}"
     return {
         "resourceType": "Patient",
-        "identifier": [{"type": concept(V2_0203, "MA"), "system": CIN_SYSTEM, "value": cin}],
+        "identifier": [{"type": concept(V2_0203, "MA"), "system": CIN_SYSTEM, "value": cin(number)}],
         "active": True,
         "name": [{"use": "official", "family": f"Testperson-{number}", "given": ["Quillon"]}],
         "telecom": [{"system": "phone", "value": "+1-555-555-0100", "use": "home"}],

@@ -66,9 +66,7 @@ def test_targets_are_types_or_resource_for_every_type() -> None:
 def test_a_composite_names_its_components() -> None:
     found = {(row["base"], row["code"]): row for row in rows(TABLES[0]) if row["type"] == "composite"}
     assert len(found) == 72
-    assert found["Observation", "code-value-quantity"]["components"] == (
-        "clinical-code=code; Observation-value-quantity=value.as(Quantity)"
-    )
+    assert found["Observation", "code-value-quantity"]["components"] == ("token:code; quantity:value.as(Quantity)")
 
 
 def test_the_patient_compartment_names_parameters_that_exist() -> None:

@@ -25,6 +25,10 @@ KNOWN_FAULTS = {
     "Basic-referral": {"extension"},  # modifier extensions that this hub does not know
     "Bundle-v2-valuesets": {"value"},  # codes with a space at an end
     "CodeSystem-v2-0550": {"value"},
+    "Bundle-dataelements": {"invariant"},  # bdl-7: the same fullUrl and version twice
+    **{
+        f"StructureDefinition-{name}": {"invariant"} for name in ("Definition", "Event", "FiveWs", "Request")
+    },  # sdf-4
     "DeviceMetric-example": {"reference-target"},
     "DeviceUseStatement-example": {"reference-target"},
     "MedicationRequest-medrx0301": {"reference-target"},

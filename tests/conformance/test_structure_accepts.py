@@ -41,7 +41,7 @@ ROWS: list[tuple[str, dict[str, Any]]] = [
     ("dateTime with many digits", observation(effectiveDateTime="2026-01-01T10:00:00.123456789-08:00")),
     ("leap second of the specification's expression", observation(issued="2016-12-31T23:59:60Z")),
     ("offset +14:00", observation(issued="2026-01-01T10:00:00+14:00")),
-    ("base64 with line ends", patient(photo=[{"data": "YWJj\r\nYWI=\n"}])),
+    ("base64 with line ends", patient(photo=[{"contentType": "image/png", "data": "YWJj\r\nYWI=\n"}])),
     ("a primitive by its sibling only", patient(_birthDate=ABSENT)),
     ("a required primitive by its sibling only", {**OBSERVATION, "status": "final", "_status": {"id": "s"}}),
     ("a required code by extension", {"resourceType": "Observation", "_status": ABSENT, "code": {"text": "x"}}),
@@ -105,7 +105,10 @@ def test_a_conditional_reference_to_a_wrong_type_is_refused_even_there() -> None
 
 def bundle(*resources: dict[str, Any]) -> dict[str, Any]:
     request = {"method": "POST", "url": "Patient"}
-    entries = [{"fullUrl": URN, "resource": resource, "request": request} for resource in resources]
+    entries = [
+        {"fullUrl": f"{URN[:-2]}{place:02}", "resource": resource, "request": request}
+        for place, resource in enumerate(resources)
+    ]
     return {"resourceType": "Bundle", "type": "transaction", "entry": entries}
 
 

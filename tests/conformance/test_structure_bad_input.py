@@ -305,7 +305,14 @@ ROWS: list[tuple[str, dict[str, Any], str, str]] = [
     ),
     (
         "unknown modifier extension deep inside",
-        patient(contact=[{"modifierExtension": [{"url": "http://a.invalid/not", "valueBoolean": True}]}]),
+        patient(
+            contact=[
+                {
+                    "name": {"text": "x"},
+                    "modifierExtension": [{"url": "http://a.invalid/not", "valueBoolean": True}],
+                }
+            ]
+        ),
         "extension",
         "Patient.contact[0].modifierExtension[0]",
     ),
@@ -327,6 +334,27 @@ ROWS: list[tuple[str, dict[str, Any], str, str]] = [
         observation(effectivePeriod={"start": "2026-01-05T00:30:00Z", "end": "2026-01-03"}),
         "invariant",
         "Observation.effectivePeriod",
+    ),
+    # invariants of R4 itself
+    ("a contact of nothing", patient(contact=[{"gender": "male"}]), "invariant", "Patient.contact[0]"),
+    ("a contact point without its system", patient(telecom=[{"value": "1"}]), "invariant", "Patient.telecom[0]"),
+    (
+        "a quantity's code without its system, in an extension",
+        patient(extension=[{"url": "http://a.invalid/q", "valueQuantity": {"value": 1, "code": "d"}}]),
+        "invariant",
+        "Patient.extension[0].valueQuantity",
+    ),
+    (
+        "a value beside the reason why there is none",
+        observation(valueBoolean=True, dataAbsentReason={"text": "x"}),
+        "invariant",
+        "Observation",
+    ),
+    (
+        "an unsound contained resource",
+        patient(contained=[{"resourceType": "Organization", "id": "o"}], managingOrganization={"reference": "#o"}),
+        "invariant",
+        "Patient.contained[0]",
     ),
     # narrative
     ("script", narrative("<script>x</script>"), "invalid", "Patient.text.div"),

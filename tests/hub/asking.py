@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Any
 
 from flask import Flask
@@ -13,8 +14,16 @@ from auth.development_token import public_jwks
 from auth.guard import Guard
 from auth.tokens import token_hash
 from conformance.capability_statement import capability_statement
+from conformance.operations import engines
+from conformance.packages.catalog import Catalog
+from conformance.profiles.terms import LibraryCodes
+from conformance.profiles.validate import Validator
+from conformance.terminology.load import library
+from conformance.terminology_capabilities import terminology_capabilities
 from conformance.validation import structure
 from hub import clock
+from hub.operations.call import Engines
+from hub.operations.terminology import by_url
 from hub.problems import Issue
 from hub.rest.app import create_app
 from hub.rest.hub import Hub
@@ -34,8 +43,11 @@ WRITTEN = (
     tables.history,
     tables.index_token,
     tables.index_date,
+    tables.index_number,
     tables.index_string,
+    tables.index_reference,
     tables.outbox,
+    tables.idempotency,
 )
 
 # name of the client -> its scopes
@@ -43,6 +55,7 @@ CLIENTS = {
     "all": "system/*.cruds",
     "other": "system/*.cruds",
     "patients": "system/Patient.cruds",
+    "tasks": "system/Task.rs system/Patient.r system/Observation.s",
     "reader": "system/*.r",
     "searcher": "system/*.s",
     "creator": "system/*.c",
@@ -71,11 +84,26 @@ def validator(resource: dict[str, Any], expected: str, conditional: bool) -> lis
     return structure.validate(resource, expected, conditional_references=conditional)
 
 
-def app_of(database: Database, now: clock.Clock = clock.now, validate: Validate = validator) -> Flask:
+@cache
+def operation_engines(database: Database) -> Engines:
+    """$validate and the terminology operations as the front door has them, without packages."""
+    stored = by_url(database, BASE)
+    terms = cache(lambda: library(clients=stored))
+    validates = cache(lambda: Validator(Catalog(), LibraryCodes(terms())))
+    return engines(validates, terms, lambda: terminology_capabilities(BASE, "0", "2026-01-01T00:00:00Z"))
+
+
+def app_of(
+    database: Database,
+    now: clock.Clock = clock.now,
+    validate: Validate = validator,
+    origins: tuple[str, ...] = (),
+    **options: Any,
+) -> Flask:
     """The hub's application as the front door puts it together."""
     hub = Hub(
         database=database,
-        transactions=Transactions(database, validate, lambda changes: (), BASE, now),
+        transactions=Transactions(database, validate, lambda changes: (), BASE, now, **options),
         base=BASE,
         secret=SECRET,
         limits=Limits(page=10, most=50, base=BASE),
@@ -87,8 +115,9 @@ def app_of(database: Database, now: clock.Clock = clock.now, validate: Validate 
         guard=Guard(database).access_of,
         shell=lambda bundle: structure.validate_bundle_shell(bundle, conditional_references=True),
         now=now,
+        engines=operation_engines(database),
     )
-    return create_app(hub, MAX_BODY)
+    return create_app(hub, MAX_BODY, origins=origins)
 
 
 @dataclass(frozen=True)

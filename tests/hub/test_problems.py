@@ -54,7 +54,7 @@ def test_an_access_covers_its_letters_and_types_only() -> None:
     may = {(i, t) for i in LETTERS for t in ("Patient", "Task") if some.may(i, t)}
     assert may == {
         ("read", "Patient"), ("vread", "Patient"), ("history-instance", "Patient"),
-        ("search-type", "Patient"), ("search-type", "Task"),
+        *((i, t) for i in ("search-type", "history-type", "history-system") for t in ("Patient", "Task")),
     }  # fmt: skip
     assert all(Access.system("test").may(i, "Task") for i in LETTERS)
     with pytest.raises(Problem, match="forbidden"):

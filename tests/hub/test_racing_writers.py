@@ -2,14 +2,17 @@
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from threading import Barrier
+from threading import Barrier, Event
+from time import sleep
 from typing import Any
 
 import pytest
-from sqlalchemy import func, select, text
+from sqlalchemy import Connection, func, select, text
 
+from hub import targets
 from hub.access import Access
-from hub.fhir.bundles import entries_of
+from hub.fhir import json
+from hub.fhir.bundles import Entry, entries_of
 from hub.problems import Problem
 from hub.store import read, tables
 from hub.store.engine import Database
@@ -122,3 +125,76 @@ def test_overlapping_commits_in_different_order_never_wait_in_a_circle(
         done = together(8, lambda number, turn=turn: work(number, turn))  # type: ignore[misc]
         assert [type(found) for found in done] == [list] * 8, [d for d in done if isinstance(d, Problem)]
     assert deadlocks(swept) == before
+
+
+# what another writer does to Patient/1 between the search and the lock: it is no longer what the condition finds
+OVERTAKING = {
+    "changes it": single("PUT", "Patient", id="1", resource=patient("1", identifier=mrn("other"))),
+    "deletes it": single("DELETE", "Patient", id="1"),
+}
+
+
+@pytest.mark.parametrize("method", ["PUT", "PATCH", "DELETE"])
+@pytest.mark.parametrize("first", OVERTAKING.values(), ids=OVERTAKING)
+def test_what_a_condition_found_is_looked_at_again_once_it_is_locked(
+    swept: Database, first: Entry, method: str
+) -> None:
+    writes = writer(swept)
+    put(writes, patient("1", identifier=mrn("1"), active=True))
+    begun = Event()
+
+    def slowly(_: Connection) -> None:
+        begun.set()
+        sleep(0.3)  # the other one searches now, and waits for the lock
+
+    def overtaken() -> Result | Problem:
+        begun.wait(10)
+        changed = patient(identifier=mrn("1"), active=False)
+        parts: dict[str, Any] = {"PUT": {"resource": changed}, "PATCH": {"patch": lambda it: it | changed}}
+        try:
+            return writes.commit([single(method, "Patient", query=f"{BY}1", **parts.get(method, {}))], ALL)[0]
+        except Problem as problem:
+            return problem
+
+    with ThreadPoolExecutor(2) as pool:
+        winner = pool.submit(writes.commit, [first], ALL, slowly)
+        done = pool.submit(overtaken).result(20)
+        assert winner.result()[0].stored.version == 2
+    with swept.read() as connection:
+        now = read.current(connection, ALL, "Patient", "1")
+    assert now.version == 2, "the one that no longer matches stays as it is"
+    if method == "PATCH":
+        assert done.kind == "not-found"
+    elif method == "DELETE":
+        assert done == Result(204, None)
+    else:
+        assert (done.status, done.stored.id != "1") == (201, True)
+
+
+def test_a_condition_that_is_overtaken_again_and_again_says_so(swept: Database) -> None:
+    writes = writer(swept)
+    put(writes, patient("1", identifier=mrn("1")))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(targets, "changed_since", lambda *_: True)
+        with pytest.raises(Problem) as caught:
+            writes.commit([single("DELETE", "Patient", query=f"{BY}1")], ALL)
+    assert (caught.value.status, "Retry-After" in caught.value.headers) == (503, True)
+    with swept.read() as connection:
+        assert read.current(connection, ALL, "Patient", "1").version == 1
+
+
+def test_racing_patches_all_count(swept: Database) -> None:
+    writes = writer(swept)
+    put(writes, patient("1"))
+
+    def named(number: int) -> Result:
+        def change(resource: dict[str, Any]) -> dict[str, Any]:
+            return resource | {"name": [*resource.get("name", []), {"family": str(number)}]}
+
+        return writes.commit([single("PATCH", "Patient", id="1", patch=change)], ALL)[0]
+
+    done = together(16, named)
+    assert sorted(r.stored.version for r in done) == list(range(2, 18))
+    with swept.read() as connection:
+        now = read.current(connection, ALL, "Patient", "1")
+    assert {name["family"] for name in json.stored(now.body)["name"]} == {str(n) for n in range(16)}

@@ -25,7 +25,8 @@ def test_an_empty_variable_is_as_none() -> None:
 @pytest.mark.parametrize(
     ("name", "text"),
     [("HUB_HTTP_PORT", "http"), ("HUB_HTTP_PORT", "70000"), ("HUB_MLLP_PORT", "-1"), ("HUB_WEB_THREADS", "0"),
-     ("HUB_MAX_BODY_BYTES", "10MB"), ("HUB_ADT_PRODUCTION", "maybe"), ("HUB_PAGE_SIZE", "-5")],
+     ("HUB_MAX_BODY_BYTES", "10MB"), ("HUB_ADT_PRODUCTION", "maybe"), ("HUB_PAGE_SIZE", "-5"),
+     ("HUB_CORS_ORIGINS", "https://app.example/"), ("HUB_CORS_ORIGINS", "app.example")],
 )  # fmt: skip
 def test_a_value_that_cannot_be_used_is_refused_by_name_and_not_shown(name: str, text: str) -> None:
     with pytest.raises(SettingsError) as caught:

@@ -152,7 +152,7 @@ ROWS: dict[str, tuple[Any, Any, int, str, int | None]] = {
         "conflict",
         0,
     ),
-    "   PATCH": ("transaction", [MANY[0], entry("PATCH", "Patient/1")], 400, "not-supported", 1),
+    "   PATCH without a patch": ("transaction", [MANY[0], entry("PATCH", "Patient/1")], 400, "required", 1),
     "   HEAD": ("transaction", [MANY[0], entry("HEAD", "Patient/1")], 400, "not-supported", 1),
     "   ifNoneMatch on a write": (
         "transaction",

@@ -11,6 +11,7 @@ LETTERS: dict[str, tuple[str, str, Any, str]] = {
     "read": ("GET", "/Patient/1", None, "r"),
     "vread": ("GET", "/Patient/1/_history/1", None, "r"),
     "history": ("GET", "/Patient/1/_history", None, "r"),
+    "history of a type": ("GET", "/Patient/_history", None, "s"),
     "head": ("HEAD", "/Patient/1", None, "r"),
     "search": ("GET", "/Patient", None, "s"),
     "count": ("GET", "/Patient?_count=0", None, "s"),

@@ -13,7 +13,7 @@ from hub.problems import Problem
 from hub.search.criterion import PREFIXES, DateValue, ReferenceValue, TokenValue, criterion, split, unescape
 from hub.search.match import PREFIX, matches
 from hub.search.query import Limits, parse
-from hub.search.values import FOREVER, NEVER, date_range, dates, plain, strings, tokens
+from hub.search.values import CONTACT_SYSTEMS, FOREVER, NEVER, date_range, dates, plain, strings, tokens
 
 
 def at(*parts: int) -> int:
@@ -80,15 +80,15 @@ def test_what_is_no_date_has_no_range(text: str) -> None:
 
 # https://hl7.org/fhir/R4/search.html#prefix: a searched day 2020-06-15, against what a resource says
 HELD = {
-    "the same day": ((0, 1), "eq ge le"),
-    "an hour of it": ((0.4, 0.5), "eq ge le"),
-    "the month around it": ((-14, 16), "ne gt lt ge le"),
+    "the same day": ((0, 1), "eq ge le ap"),
+    "an hour of it": ((0.4, 0.5), "eq ge le ap"),
+    "the month around it": ((-14, 16), "ne gt lt ge le ap"),
     "the day before": ((-1, 0), "ne lt le eb"),
     "the day after": ((1, 2), "ne gt ge sa"),
-    "from its middle on": ((0.5, 9), "ne gt ge"),
-    "until its middle": ((-9, 0.5), "ne lt le"),
-    "from then on for ever": ((0, None), "ne gt ge"),
-    "ever until then": ((None, 1), "ne lt le"),
+    "from its middle on": ((0.5, 9), "ne gt ge ap"),
+    "until its middle": ((-9, 0.5), "ne lt le ap"),
+    "from then on for ever": ((0, None), "ne gt ge ap"),
+    "ever until then": ((None, 1), "ne lt le ap"),
 }
 DAY = 86_400_000_000
 
@@ -139,7 +139,10 @@ def test_what_was_escaped_comes_back(texts: list[str]) -> None:
     assert [unescape(part) for part in split(",".join(map(escape, texts)), ",")] == texts
 
 
-@given(st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), min_size=1), st.text())
+@given(
+    st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), min_size=1),
+    st.text().filter(lambda system: system not in CONTACT_SYSTEMS),
+)
 def test_any_token_is_found_when_it_is_escaped(code: str, system: str) -> None:
     patient = {"resourceType": "Patient", "identifier": [{"system": system or None, "value": code}]}
     asked = criterion("Patient", "identifier", f"{escape(system.replace(chr(0), ''))}|{escape(code)}")

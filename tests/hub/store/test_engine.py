@@ -11,7 +11,7 @@ from hub.store.engine import Database
 from hub.store.rids import new_rid
 from hub.store.tables import resource
 
-ROW = {"type": "Patient", "version": 1, "last_updated": 1, "deleted": False, "body": b"{}"}
+ROW = {"type": "Patient", "version": 1, "last_updated": 1, "deleted": False, "body": b"{}", "address": 0}
 
 
 def ids(database: Database) -> list[str]:

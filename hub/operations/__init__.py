@@ -1,0 +1,1 @@
+"""The $operations: one file each, listed in hub.operations.table; hub.rest.operations brings HTTP."""

@@ -1,0 +1,127 @@
+"""One call of an operation, without a web framework: who asks, about what, with which parameters; and a table row.
+
+Rules: https://hl7.org/fhir/R4/operations.html
+The engines come from above by value: the core neither validates by profiles nor knows terminology itself.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from sqlalchemy import Connection
+
+from hub import clock
+from hub.access import Access
+from hub.fhir import json
+from hub.fhir.bundles import ID, etag
+from hub.problems import Issue, Problem
+from hub.search.query import Limits
+from hub.store import read
+from hub.store.read import Stored
+from hub.transactions import Transactions
+
+Resource = dict[str, Any]
+Pair = tuple[str, str]
+
+# the operation's name and type, the URL's parameters, the body and the resource of an instance level call
+Terminology = Callable[[str, str, Sequence[Pair], Resource | None, Resource | None], Resource]
+
+
+class Validation(Protocol):
+    """Validates by the base specification and by the profiles of loaded packages."""
+
+    def validate(self, resource: Resource, profile: str | None) -> Sequence[Issue]:
+        """All issues, also by the profiles that the resource claims."""
+
+    def knows(self, profile: str) -> bool:
+        """Whether it can validate by this profile."""
+
+
+@dataclass(frozen=True, slots=True)
+class Engines:
+    """What the front door brings; an operation whose engine is not there is refused. Made at first use."""
+
+    validation: Callable[[], Validation] | None = None
+    terminology: Terminology | None = None
+    terminology_capabilities: Callable[[], Resource] | None = None
+
+
+NO_ENGINES = Engines()
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """An `in` parameter; `many` may be given several times and arrives as a list."""
+
+    name: str
+    type: str
+    many: bool = False
+    required: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """`level` is system, type, instance or version; `given` holds the parameters by name, `ignored` the names of
+    those that lenient handling left out. `style` are the rendering parameters, for links."""
+
+    connection: Connection
+    transactions: Transactions
+    access: Access
+    base: str
+    secret: bytes
+    limits: Limits
+    cursor_seconds: int
+    now: clock.Clock
+    engines: Engines
+    operation: str
+    level: str
+    type: str = ""
+    id: str = ""
+    version: int | None = None
+    given: Mapping[str, Any] = field(default_factory=dict)
+    ignored: Sequence[str] = ()
+    pairs: Sequence[Pair] = ()
+    body: Resource | None = None
+    if_match: int | None = None
+    style: Sequence[Pair] = ()
+
+    def stored(self) -> Stored:
+        """The resource, or the version of it, that an instance level call is about. Raises Problem."""
+        if not ID.match(self.id):
+            raise Problem("value", "An id has 1 to 64 letters, digits, '-' and '.'", "id")
+        if self.version is None:
+            found = read.current(self.connection, self.access, self.type, self.id)
+        else:
+            found = read.version(self.connection, self.access, self.type, self.id, self.version)
+        if found is None:
+            raise Problem("not-found", "There is no such resource")
+        if found.body is None:
+            raise Problem("deleted", "The resource was deleted", headers={"ETag": etag(found.version)})
+        return found
+
+    def resource(self) -> Resource:
+        """Its content."""
+        return json.stored(self.stored().body or b"{}")
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """A row of the table. No `types`: every type. `affects` is true where it changes what is stored: then by POST
+    only. `parameters` is None where an engine reads them itself; `resource` names the parameter that a bare
+    resource in the body is; `get_levels` are those where it can be called by GET."""
+
+    name: str
+    definition: str
+    levels: tuple[str, ...]
+    serve: Callable[[Call], bytes]
+    types: tuple[str, ...] = ()
+    parameters: tuple[Parameter, ...] | None = ()
+    affects: bool = False
+    resource: str = ""
+    get_levels: tuple[str, ...] = ("system", "type", "instance", "version")
+
+    def methods(self, level: str) -> tuple[str, ...]:
+        return ("GET", "HEAD", "POST") if level in self.get_levels and not self.affects else ("POST",)
+
+    def serves(self, level: str, resource_type: str) -> bool:
+        return level in self.levels and (not self.types or not resource_type or resource_type in self.types)

@@ -1,0 +1,127 @@
+"""One commit's rows as statements: a single one for PostgreSQL, one a table for SQLite.
+
+A part is what happens to one table. `PARTS` says each part's columns and what is done with its rows, which
+PostgreSQL gets as arrays (hub.store.arrays) and SQLite one by one.
+https://www.postgresql.org/docs/current/queries-with.html#QUERIES-WITH-MODIFYING
+https://www.postgresql.org/docs/current/sql-insert.html#SQL-ON-CONFLICT
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from hub.store import arrays
+
+Rows = Sequence[tuple[Any, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """`postgresql` are the members of a WITH clause, where `{rows}` is the unnested arrays; `sqlite` statements
+    take a row each. Where every row must find the one it replaces, `found` names the member that counts them."""
+
+    columns: tuple[str, ...]
+    types: tuple[str, ...]
+    postgresql: tuple[tuple[str, str], ...]
+    sqlite: tuple[str, ...]
+    found: str = ""
+
+
+def _insertion(table: str, columns: str, types: str, ending: str = "") -> Part:
+    names = tuple(columns.split())
+    listed, marks = ", ".join(names), ", ".join("?" * len(names))
+    return Part(
+        names,
+        tuple(types.split()),
+        ((f"{table}_fresh", f"INSERT INTO {table} ({listed}) SELECT * FROM {{rows}} AS n{ending}"),),
+        (f"INSERT INTO {table} ({listed}) VALUES ({marks}){ending}",),
+    )
+
+
+def _deletion(table: str, columns: str, types: str) -> Part:
+    names = tuple(columns.split())
+    same = " AND ".join(f"{table}.{name} = n.{name}" for name in names)
+    return Part(
+        names,
+        tuple(types.split()),
+        ((f"{table}_gone", f"DELETE FROM {table} USING {{rows}} AS n ({', '.join(names)}) WHERE {same}"),),
+        (f"DELETE FROM {table} WHERE {' AND '.join(f'{name} = ?' for name in names)}",),
+    )
+
+
+_REPLACED = Part(
+    ("rid", "was", "version", "last_updated", "deleted", "body"),
+    ("bigint", "int", "int", "bigint", "bool", "bytea"),
+    (
+        ("next", "SELECT * FROM {rows} AS n (rid, was, version, last_updated, deleted, body)"),
+        (
+            "earlier",
+            "INSERT INTO history (rid, type, version, last_updated, deleted, body)"
+            " SELECT r.rid, r.type, r.version, r.last_updated, r.deleted, r.body FROM resource r JOIN next n"
+            " ON r.rid = n.rid AND r.version = n.was",
+        ),
+        (
+            "replaced",
+            "UPDATE resource SET version = n.version, last_updated = n.last_updated, deleted = n.deleted,"
+            " body = n.body FROM next n WHERE resource.rid = n.rid AND resource.version = n.was RETURNING 1",
+        ),
+    ),
+    (
+        "INSERT INTO history (rid, type, version, last_updated, deleted, body)"
+        " SELECT rid, type, version, last_updated, deleted, body FROM resource WHERE rid = :rid AND version = :was",
+        "UPDATE resource SET version = :version, last_updated = :last_updated, deleted = :deleted, body = :body"
+        " WHERE rid = :rid AND version = :was",
+    ),
+    "replaced",
+)
+
+_TOKEN = ("index_token", "hash rid", "bigint bigint")
+_DATE = ("index_date", "param low high rid", "bigint bigint bigint bigint")
+_STRING = ("index_string", "param value rid", "bigint text bigint")
+_NUMBER = ("index_number", "param low high rid", "bigint float8 float8 bigint")
+_REFERENCE = ("index_reference", "target rid", "bigint bigint")
+INDEXES = (_TOKEN, _DATE, _STRING, _NUMBER, _REFERENCE)
+PARTS: dict[str, Part] = {
+    "created": _insertion(
+        "resource",
+        "rid type id version last_updated deleted body address",
+        "bigint varchar varchar int bigint bool bytea bigint",
+    ),
+    "replaced": _REPLACED,
+    **{f"{index[0]} gone": _deletion(*index) for index in INDEXES},
+    **{f"{index[0]} fresh": _insertion(*index) for index in INDEXES},
+    **{f"{index[0]} merged": _insertion(*index, " ON CONFLICT DO NOTHING") for index in INDEXES},
+    "outbox": _insertion(
+        "outbox",
+        "kind key line payload state due created",
+        "varchar varchar varchar bytea varchar bigint bigint",
+        " ON CONFLICT DO NOTHING",
+    ),
+}
+
+
+@cache
+def _statement(names: tuple[str, ...]) -> str:
+    members = [
+        f"{name} AS ({sql.format(rows=_unnested(PARTS[part]))})"
+        for part in names
+        for name, sql in PARTS[part].postgresql
+    ]
+    counted = [PARTS[part].found for part in names if PARTS[part].found]
+    # a division by zero undoes the whole statement (SQLSTATE 22012): some row is not what it was when it was read
+    checks = [f"1 / (CASE WHEN (SELECT count(*) FROM {name}) = %s THEN 1 ELSE 0 END)" for name in counted]
+    return f"WITH {', '.join(members)} SELECT {', '.join(checks) or '1'}"
+
+
+def _unnested(part: Part) -> str:
+    return f"unnest({', '.join(f'%s::{of}[]' for of in part.types)})"
+
+
+def postgresql(parts: Mapping[str, Rows]) -> tuple[str, list[Any]]:
+    """The one statement that writes these parts, and its parameters."""
+    values: list[Any] = []
+    for name, rows in parts.items():
+        values += arrays.columns(PARTS[name].types, rows)
+    values += [len(rows) for name, rows in parts.items() if PARTS[name].found]
+    return _statement(tuple(parts)), values

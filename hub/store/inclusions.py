@@ -1,0 +1,125 @@
+"""Reads of what a page of a search includes. Nothing here writes.
+
+Each takes Access first: types that may not be read are not there. https://hl7.org/fhir/R4/search.html#include
+The statements are the driver's own: a page needs one more, and putting it together would cost more than running it.
+Each has one shape for any number of resources (an array, or a JSON array with SQLite).
+"""
+
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from typing import Any
+
+from sqlalchemy import Connection
+
+from hub.access import Access
+from hub.fhir import json
+from hub.search.inclusions import ANY, Content, Inclusion, Wanted, answers, brings, plan
+from hub.store import arrays
+from hub.store.engine import driver
+from hub.store.read import Stored
+
+MOST = 1000  # resources added to a page
+MOST_LEVELS = 10  # of :iterate
+CHUNK = 1000  # identities or keys a statement
+
+_SELECT = "SELECT resource.rid, resource.type, resource.id, resource.version, resource.last_updated, resource.body"
+
+# the identities drive (CROSS JOIN keeps SQLite from walking the resources)
+_BY_IDENTITY = {
+    "sqlite": " FROM json_each(?) AS wanted CROSS JOIN resource"
+    " ON resource.type = json_extract(wanted.value, '$[0]') AND resource.id = json_extract(wanted.value, '$[1]')"
+    " WHERE NOT resource.deleted",
+    "postgresql": " FROM unnest(%s::text[], %s::text[]) AS wanted (type, id)"
+    " JOIN resource ON resource.type = wanted.type AND resource.id = wanted.id WHERE NOT resource.deleted",
+}
+# the index drives, and as many resources are read as may be added
+_BY_KEY = {
+    "sqlite": " FROM (SELECT DISTINCT rid FROM index_token"
+    " WHERE hash IN (SELECT value FROM json_each(?)) ORDER BY rid LIMIT ?) AS found"
+    " CROSS JOIN resource ON resource.rid = found.rid WHERE NOT resource.deleted ORDER BY resource.rid",
+    "postgresql": " FROM (SELECT DISTINCT rid FROM index_token"
+    " WHERE hash = ANY(%s::bigint[]) ORDER BY rid LIMIT %s) AS found"
+    " JOIN resource ON resource.rid = found.rid WHERE NOT resource.deleted ORDER BY resource.rid",
+}
+
+
+def require(access: Access, searched: str, inclusions: Sequence[Inclusion]) -> None:
+    """403 before any query where an inclusion could only bring what may not be read; whatever is stored."""
+    for found in inclusions:
+        interaction = "search-type" if found.reverse else "read"
+        types = brings(found)
+        if types and not any(access.may(interaction, name) for name in types):
+            access.require(interaction, min(types))
+        if found.source not in (ANY, searched) and not access.may("search-type", found.source):
+            access.require("read", found.source)
+
+
+def included(
+    connection: Connection,
+    access: Access,
+    inclusions: Sequence[Inclusion],
+    matches: Sequence[Content],
+    base: str,
+) -> tuple[list[Stored], bool]:
+    """What the matches bring with them, each once; and whether some of it was left out for its number."""
+    seen = {(match["resourceType"], match["id"]) for match in matches}
+    found: list[Stored] = []
+    again = [inclusion for inclusion in inclusions if inclusion.iterate]
+    active, resources = list(inclusions), list(matches)
+    for level in range(MOST_LEVELS + 1):
+        wanted = plan(active, resources, lambda name: access.may("read", name), base)
+        rows = list(islice(_rows(connection, wanted, active, seen, base), MOST + 1 - len(found)))
+        if level == MOST_LEVELS:
+            return found, bool(rows)
+        found += rows
+        if len(found) > MOST:
+            return found[:MOST], True
+        if not again or not rows:
+            break
+        active, resources = again, [json.stored(row.body or b"{}") for row in rows]
+    return found, False
+
+
+def _rows(
+    connection: Connection, wanted: Wanted, inclusions: Sequence[Inclusion], seen: set[Any], base: str
+) -> Iterator[Stored]:
+    """The resources wanted that were not seen yet; from then on they are."""
+    for row in _by_identity(connection, [identity for identity in wanted.identities if identity not in seen]):
+        seen.add((row.type, row.id))
+        yield row
+    for row in _by_key(connection, list(wanted.keys), len(seen)):
+        if (row.type, row.id) not in seen and answers(wanted, inclusions, json.stored(row.body or b"{}"), base):
+            seen.add((row.type, row.id))
+            yield row
+
+
+def named(connection: Connection, access: Access, identities: Sequence[tuple[str, str]]) -> list[Stored]:
+    """The resources of these types and ids that are there and may be read, in the order asked for."""
+    return list(_by_identity(connection, [each for each in identities if access.may("read", each[0])]))
+
+
+def _by_identity(connection: Connection, identities: Sequence[Any]) -> Iterator[Stored]:
+    """In the order asked for."""
+    name = connection.dialect.name
+    for start in range(0, len(identities), CHUNK):
+        chunk = identities[start : start + CHUNK]
+        if name == "sqlite":
+            values: tuple[Any, ...] = (json.write(chunk).decode(),)
+        else:
+            values = tuple(arrays.columns(("text", "text"), chunk))
+        found = driver(connection).execute(_SELECT + _BY_IDENTITY[name], values).fetchall()
+        rows = {(row[1], row[2]): row for row in found}
+        yield from (_stored(rows[identity]) for identity in chunk if identity in rows)
+
+
+def _by_key(connection: Connection, keys: Sequence[int], seen: int) -> Iterator[Stored]:
+    """Some of them may have been seen: so many more are read."""
+    name = connection.dialect.name
+    for start in range(0, len(keys), CHUNK):
+        chunk = keys[start : start + CHUNK]
+        values = (json.write(chunk).decode() if name == "sqlite" else arrays.numbers(chunk), MOST + 1 + seen)
+        yield from map(_stored, driver(connection).execute(_SELECT + _BY_KEY[name], values).fetchall())
+
+
+def _stored(row: Any) -> Stored:
+    return Stored(row[0], row[1], row[2], row[3], row[4], False, row[5])

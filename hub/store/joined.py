@@ -1,0 +1,64 @@
+"""A database seen from inside a transaction that has begun already: what writes, joins it; what reads, sees it.
+
+With it several commits become one, as an Idempotency-Key wants it: hub.rest.idempotency.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from sqlalchemy import Connection
+
+from hub.store.engine import FAULTS, Database, Overtaken, Result
+
+
+class Undone(BaseException):
+    """The database broke the whole transaction. No Exception: who answers entries one by one must not take it
+    for the fault of one entry."""
+
+    def __init__(self, error: Exception):
+        super().__init__(str(type(error)))
+        self.error = error
+
+
+class Joined(Database):
+    """Each `writing` is a savepoint: when it fails, only its own work is undone."""
+
+    def __init__(self, outer: Database, connection: Connection):
+        self.url = outer.url
+        self.is_sqlite = outer.is_sqlite
+        self._connection = connection
+
+    def writing(self, work: Callable[[Connection], Result]) -> Result:
+        try:
+            with self._connection.begin_nested():
+                return work(self._connection)
+        except FAULTS as error:
+            raise Undone(error) from error
+
+    def at_once(self, work: Callable[[Connection], Result]) -> Result:
+        """Never: it is part of a transaction."""
+        raise Overtaken
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        try:
+            yield self._connection
+        except FAULTS as error:
+            raise Undone(error) from error
+
+    snapshot = write = read
+
+    def close(self) -> None:
+        """Nothing: the connection is its lender's."""
+
+
+def joining(database: Database, work: Callable[[Joined, Connection], Result]) -> Result:
+    """`work` in one transaction, in which everything it does through the Joined takes part."""
+
+    def whole(connection: Connection) -> Result:
+        try:
+            return work(Joined(database, connection), connection)
+        except Undone as undone:
+            raise undone.error from undone
+
+    return database.writing(whole)

@@ -1,0 +1,89 @@
+"""Which resources match a query, as a statement: either a driver finds them, or each resource is asked in turn.
+
+The databases cannot know how many resources a hash or a chain finds, and guess badly (docs/architecture, "its
+trap"). So where a query follows references, what might drive is counted first, up to FEW: the smallest kind of
+condition that finds fewer drives, and the others are asked of what it finds. Where none does, the first one drives
+if it finds fewer than MANY; otherwise matches are plenty, and a page is full after a short walk.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Select, func, select
+
+from hub.search.chains import Condition, Some
+from hub.search.criterion import Criterion
+from hub.search.parameters import IN_COLUMNS
+from hub.search.query import Query
+from hub.store.chains import UNBOUNDED, clause, cost, rids, spoken
+from hub.store.criteria import in_column
+from hub.store.exact import settled
+from hub.store.tables import resource
+
+FEW = 1000
+MANY = 3000  # past that, a walk meets matches often enough
+SELECTIVE = 1  # a cost up to which counting is not worth it
+
+
+def matching(connection: Connection, query: Query, ordered: bool = False) -> Select[Any]:
+    """Current resources that the index says match; `ordered` where an index of the resources gives the order."""
+    asked = settled(connection, query)
+    return driven(asked, driver(connection, asked, ordered))
+
+
+def driver(connection: Connection, query: Query, ordered: bool) -> Condition | None:
+    """The condition that finds the resources; None where each resource of the types is asked."""
+    found = sorted((c for c in conditions_of(query) if drives(c)), key=cost)
+    if not found or not (query.conditions or ordered):
+        return found[0] if found else None
+    for each in found:
+        if cost(each) <= SELECTIVE or finds_fewer(connection, rids(each), FEW):
+            return each
+    return found[0] if finds_fewer(connection, rids(found[0]), MANY) else None
+
+
+def finds_fewer(connection: Connection, found: Select[Any], most: int) -> bool:
+    some = found.limit(most).subquery()
+    return int(connection.execute(select(func.count()).select_from(some)).scalar_one()) < most
+
+
+def conditions_of(query: Query) -> Sequence[Condition]:
+    return (*query.criteria, *query.conditions)
+
+
+def drives(condition: Condition) -> bool:
+    if isinstance(condition, Criterion) and condition.parameter.code in IN_COLUMNS:
+        return False
+    return cost(condition) < UNBOUNDED
+
+
+def walked(query: Query) -> Select[Any]:
+    """The same for who joins an index that gives the resources of the type in an order."""
+    statement = select(resource.c.rid).where(resource.c.deleted.is_(False))
+    return statement.where(*(_asked(each) for each in conditions_of(query)))
+
+
+def driven(query: Query, chosen: Condition | None) -> Select[Any]:
+    """An index key holds the type, so where one drives, the type is not asked again: asking would tempt SQLite to
+    walk the whole type in order."""
+    statement = select(resource.c.rid).where(resource.c.deleted.is_(False))
+    if chosen is None:
+        statement = statement.where(of_types(query))
+    else:
+        statement = statement.where(resource.c.rid.in_(rids(chosen)))
+        if not query.type:
+            # asked of what the driver found; as an expression, so that no index of types is walked for it
+            statement = statement.where(spoken(resource.c.type).in_(query.types))
+    return statement.where(*(_asked(each) for each in conditions_of(query) if each is not chosen))
+
+
+def of_types(query: Query) -> ColumnElement[bool]:
+    return resource.c.type == query.type if query.type else resource.c.type.in_(query.types)
+
+
+def _asked(condition: Condition) -> ColumnElement[bool]:
+    if isinstance(condition, Criterion) and condition.parameter.code in IN_COLUMNS:
+        return in_column(condition)
+    if isinstance(condition, Some) and not condition.conditions:
+        return resource.c.rid.is_(None)
+    return clause(condition, resource.c.rid)

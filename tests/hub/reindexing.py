@@ -1,0 +1,57 @@
+"""Search parameters of a deployment in tests: a resource, a clock that leaps over waits, jobs done to their end."""
+
+from datetime import timedelta
+from itertools import count
+from typing import Any
+
+from hub import clock, reindex
+from hub.reindex import Job, Reindex
+from hub.store import parameters
+from hub.store.engine import Database
+from tests.hub.asking import BASE
+
+URL = "https://plan.invalid/SearchParameter/nickname"
+DAYS = count(1)
+NICKNAME = "Patient.name.where(use='nickname').given"
+
+
+def later(days: int = 1) -> clock.Clock:
+    return lambda: clock.now() + timedelta(days=days)
+
+
+def search_parameter(identity: str = "nickname", **parts: Any) -> dict[str, Any]:
+    base = {
+        "resourceType": "SearchParameter",
+        "id": identity,
+        "url": URL,
+        "name": "nickname",
+        "status": "active",
+        "description": "What a member is called",
+        "code": "nickname",
+        "base": ["Patient"],
+        "type": "string",
+        "expression": NICKNAME,
+    }
+    return {name: value for name, value in (base | parts).items() if value is not None}
+
+
+def called(name: str, **parts: Any) -> dict[str, Any]:
+    return {"name": [{"use": "nickname", "given": [name]}], **parts}
+
+
+def jobs(database: Database) -> list[Job]:
+    with database.read() as connection:
+        return reindex.listed(connection)
+
+
+def work_of(database: Database, batch: int = 3) -> Reindex:
+    """Each look at its clock is a day after the one before, so that nothing waits."""
+    return Reindex(database, BASE, lambda: later(next(DAYS))(), batch)
+
+
+def finish(database: Database, batch: int = 3) -> None:
+    """Every job to its end, and this process knows."""
+    work = work_of(database, batch)
+    while work.step():
+        pass
+    parameters.look_again()
