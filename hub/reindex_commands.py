@@ -36,7 +36,8 @@ def reindex_commands(
     @app.command()
     def stop(url: Url) -> None:
         """Let the indexing of a parameter wait; it is not searched by meanwhile."""
-        _told(database().writing(lambda connection: reindex.stop(connection, url, clock.micros(now()))), "stopped")
+        at = clock.micros(now())
+        _told(database().writing(lambda connection: reindex.stop(connection, url, at)), "stopped")
 
     @app.command()
     def resume(url: Url) -> None:

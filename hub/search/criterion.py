@@ -88,8 +88,8 @@ def _check_modifier(parameter: Parameter, modifier: str) -> None:
     if modifier and modifier not in modifiers(parameter):
         raise Problem(
             "not-supported",
-            f"'{parameter.code}' does not take the modifier ':{modifier[:64]}'",
-            parameter.code,
+            f"'{parameter.shown}' does not take the modifier ':{modifier[:64]}'",
+            parameter.shown,
         )
 
 

@@ -185,7 +185,7 @@ class _Test:
         """The criterion of a URL that says the same."""
         value = self.text if text is None else text
         escaped = value.replace("\\", "\\\\").replace(",", "\\,")
-        return condition(self.type, f"{self.parameter.code}{modifier}", prefix + escaped, self.base, self.terms)
+        return condition(self.type, f"{self.parameter.shown}{modifier}", prefix + escaped, self.base, self.terms)
 
 
 def _equal(test: _Test) -> Condition:

@@ -31,8 +31,12 @@ NOT_SERVED = {
 
 # a parameter that finds what these parameters find: it has no rows of its own
 UNIONS = {
-    ("Observation", f"combo-{name}"): (name, f"component-{name}")
-    for name in ("code-value-concept", "code-value-quantity", "value-quantity")
+    **{
+        ("Observation", f"combo-{name}"): (name, f"component-{name}")
+        for name in ("code-value-concept", "code-value-quantity", "value-quantity")
+    },
+    # R4 leaves open how names sound alike: they are found as written
+    **{(name, "phonetic"): ("name",) for name in ("Patient", "Person", "Practitioner", "RelatedPerson")},
 }
 
 # what most resources have: index rows tell of those that lack it (hub.search.index.marks)
@@ -82,6 +86,11 @@ class Parameter:
     walk: Walk
     components: tuple[Component, ...] = ()
     usual: bool = False
+
+    @property
+    def shown(self) -> str:
+        """The code as clients write it; one of this deployment's own is indexed under another."""
+        return self.code.partition("~")[0]
 
     @property
     def names(self) -> tuple[tuple[str, str], ...]:

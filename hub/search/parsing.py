@@ -50,7 +50,7 @@ class Asked:
     terms: Terms
 
     def wrong(self, takes: str) -> Problem:
-        return Problem("value", f"'{self.parameter.code}' takes {takes}", self.parameter.code)
+        return Problem("value", f"'{self.parameter.shown}' takes {takes}", self.parameter.shown)
 
 
 def targets(parameter: Parameter) -> Collection[str]:

@@ -29,6 +29,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.pool import NullPool, StaticPool
 
 from hub.problems import Problem
+from hub.store.prepared import Prepared
 
 LOCK_WAIT_SECONDS = 10
 POOL_WAIT_SECONDS = 5
@@ -204,22 +205,11 @@ FAULTS = (DBAPIError, Overtaken, psycopg.Error, sqlite3.Error)
 
 
 def driver(connection: Connection) -> Any:
-    """A cursor of the driver itself, in the connection's transaction, for the few statements that every request
+    """The driver itself, in the connection's transaction, for the few statements that every request
     runs: SQLAlchemy's way costs as much as the statement. Its errors are the driver's own (see FAULTS)."""
     held = connection.connection.driver_connection
     assert held is not None
-    return _Prepared(held) if connection.dialect.name == "postgresql" else held.cursor()
-
-
-class _Prepared(psycopg.Cursor[Any]):
-    """Each statement is prepared when it is first seen; its text must not hold values. Answers are binary."""
-
-    def __init__(self, connection: Any):
-        super().__init__(connection)
-        self.format = psycopg.pq.Format.BINARY
-
-    def execute(self, query: Any, params: Any = None, **_: Any) -> Any:
-        return super().execute(query, params, prepare=True)
+    return Prepared(held) if connection.dialect.name == "postgresql" else held.cursor()
 
 
 def _cause(error: BaseException) -> BaseException:

@@ -241,7 +241,7 @@ class _Walk:
         return bool(value_of(key, json.stored(row.body or b"{}"), row.last_updated) == value)
 
     def _valueless(self, key: SortKey, bound: Place | None, wanted: int) -> Iterator[tuple[Place, Stored]]:
-        lacks = criterion(key.parameter.base, f"{key.code}:missing", "true")
+        lacks = criterion(key.parameter.base, f"{key.parameter.shown}:missing", "true")
         statement = self._still(key, driven(self._query, None)).where(clause(lacks, resource.c.rid))
         statement = statement.order_by(resource.c.rid.desc() if key.descending else resource.c.rid.asc())
         last = None if bound is None else bound[2].value if key.descending else bound[2]

@@ -10,6 +10,7 @@ from sqlalchemy import delete
 from auth.development_token import new_key
 from hub.store.engine import Database
 from tests.hub.asking import WRITTEN, Api, app_of, counts, register
+from tests.hub.reindexing import sweep
 
 
 @pytest.fixture(scope="session", params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)])
@@ -45,3 +46,11 @@ def served_app(served: Database) -> Flask:
 def api(swept: Database, served_app: Flask) -> Api:
     """The hub's REST API over an empty store."""
     return Api(served_app, swept)
+
+
+@pytest.fixture
+def hub(api: Api) -> Iterator[Api]:
+    """The API of a hub without search parameters of its own, before the test and after."""
+    sweep(api.database)
+    yield api
+    sweep(api.database)

@@ -4,14 +4,18 @@ from datetime import timedelta
 from itertools import count
 from typing import Any
 
+from sqlalchemy import delete, select
+
 from hub import clock, reindex
 from hub.reindex import Job, Reindex
 from hub.store import parameters
+from hub.store import tables as t
 from hub.store.engine import Database
-from tests.hub.asking import BASE
+from tests.hub.asking import BASE, Api
 
 URL = "https://plan.invalid/SearchParameter/nickname"
-DAYS = count(1)
+INDEXES = (t.index_token, t.index_date, t.index_number, t.index_string, t.index_reference)
+DAYS = count(1)  # one clock for all: a job that waits is due a day later
 NICKNAME = "Patient.name.where(use='nickname').given"
 
 
@@ -55,3 +59,33 @@ def finish(database: Database, batch: int = 3) -> None:
     while work.step():
         pass
     parameters.look_again()
+
+
+def rows(database: Database) -> dict[str, list[Any]]:
+    """Everything in the search index."""
+    with database.read() as connection:
+        return {one.name: sorted(tuple(row) for row in connection.execute(select(one))) for one in INDEXES}
+
+
+def states(hub: Api) -> list[str]:
+    return [job.state for job in jobs(hub.database)]
+
+
+def renewed(hub: Api) -> Api:
+    """The same after the time in which a process looks."""
+    parameters.look_again()
+    return hub
+
+
+def ready(hub: Api, **parts: Any) -> Api:
+    hub.have(search_parameter(**parts))
+    finish(hub.database)
+    return hub
+
+
+def sweep(database: Database) -> None:
+    """No parameters of the deployment, and this process knows."""
+    with database.write() as connection:
+        connection.execute(delete(t.search_parameter))
+    parameters.look_again()
+    parameters.look(database)

@@ -1,0 +1,114 @@
+"""Statements that nearly every request runs, prepared once a connection and sent to libpq as they are.
+
+https://www.psycopg.org/psycopg3/docs/api/pq.html
+The driver's cursors are made for any statement and any type; for a handful of statements with numbers, texts and
+bytes they cost as much as the statement itself. Other threads run while a statement does.
+Parameters are None, bool, int, float, str or bytes; lists travel as one text (hub.store.arrays).
+Raises psycopg.Error, as a cursor would.
+"""
+
+import struct
+from collections.abc import Callable, Sequence
+from functools import cache
+from typing import Any
+
+from psycopg import Connection, DataError, errors
+from psycopg.pq import ExecStatus, TransactionStatus
+
+Row = tuple[Any, ...]
+BINARY = 1
+_FINE = (ExecStatus.TUPLES_OK, ExecStatus.COMMAND_OK)
+_STATEMENTS = "_hub_statements"
+
+
+def _number(value: bytes) -> int:
+    return int.from_bytes(value, "big", signed=True)
+
+
+def _double(value: bytes) -> float:
+    found: float = struct.unpack("!d", value)[0]
+    return found
+
+
+# https://www.postgresql.org/docs/current/catalog-pg-type.html: the type's number → how its binary form is read
+READ: dict[int, Callable[[bytes], Any]] = {
+    16: lambda value: value == b"\x01",  # boolean
+    17: bytes,  # bytea
+    20: _number,  # bigint
+    21: _number,  # smallint
+    23: _number,  # integer
+    25: bytes.decode,  # text
+    701: _double,  # double precision
+    1043: bytes.decode,  # character varying
+    2278: lambda _: None,  # void
+}
+
+
+class Prepared:
+    """Runs statements on one connection, in its transaction; one that is not autocommitting begins one."""
+
+    __slots__ = ("_connection", "_rows")
+
+    def __init__(self, connection: Connection[Any]):
+        self._connection = connection
+        self._rows: list[Row] = []
+
+    def execute(self, statement: str, values: Sequence[Any] = ()) -> "Prepared":
+        """Run a statement written with `%s`; its text must not hold values."""
+        connection = self._connection
+        pgconn = connection.pgconn
+        if not connection.autocommit and pgconn.transaction_status == TransactionStatus.IDLE:
+            self._fine(pgconn.exec_(b"BEGIN"))
+        name = self._name(statement)
+        given: Sequence[Any] = [_written(value) for value in values]
+        formats = [BINARY if type(value) is bytes else 0 for value in values]
+        self._rows = _rows(self._fine(pgconn.exec_prepared(name, given, formats, BINARY)))
+        return self
+
+    def fetchall(self) -> list[Row]:
+        return self._rows
+
+    def fetchone(self) -> Row | None:
+        return self._rows[0] if self._rows else None
+
+    def _name(self, statement: str) -> bytes:
+        """The name under which this connection has prepared the statement."""
+        known: dict[str, bytes] = self._connection.__dict__.setdefault(_STATEMENTS, {})
+        name = known.get(statement)
+        if name is None:
+            name = f"hub_{len(known)}".encode()
+            self._fine(self._connection.pgconn.prepare(name, _numbered(statement)))
+            known[statement] = name
+        return name
+
+    def _fine(self, result: Any) -> Any:
+        if result.status not in _FINE:
+            raise errors.error_from_result(result, encoding="utf-8")
+        return result
+
+
+@cache
+def _numbered(statement: str) -> bytes:
+    """With `$1`, `$2` … in place of `%s`."""
+    first, *others = statement.split("%s")
+    return "".join([first, *(f"${place}{text}" for place, text in enumerate(others, 1))]).encode()
+
+
+def _written(value: Any) -> bytes | None:
+    if value is None or type(value) is bytes:
+        return value
+    if value is True or value is False:
+        return b"t" if value else b"f"
+    text = str(value).encode()
+    if b"\0" in text:  # it would end there, and ask for something else
+        raise DataError("a text holds a NUL character")
+    return text
+
+
+def _rows(result: Any) -> list[Row]:
+    readers = [READ[result.ftype(column)] for column in range(result.nfields)]
+    value = result.get_value
+    return [
+        tuple(None if (found := value(row, column)) is None else read(found) for column, read in enumerate(readers))
+        for row in range(result.ntuples)
+    ]
