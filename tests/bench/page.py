@@ -41,6 +41,12 @@ HOW = """\
   processed to the last.
 - **Memory** is what Linux calls resident, after the demo county, hospital messages and reads. The sum counts pages
   that processes share once for each of them; the second figure counts them once.
+- **FHIR API** is measured by `fhirload.py`, the load generator that peers were measured with (not part of this
+  project: `HUB_FHIRLOAD` names it). It seeds members with a transaction of 12 resources each, then runs each
+  interaction with eight connections and checks the meaning of the answers. Two web processes; the generator, the
+  database and the worker share the two cores with them. The goals are multiples of what Medplum 5.0 answered there.
+- **At 10,000 and 1,000,000 resources**: one connection, one question after the other; the resources are written by
+  the hub's own store beforehand.
 - **REST** is a first look, without a goal yet: eight connections, each asks anew when it has its answer.
 - **Of floor** is the figure divided by what this machine does without the hub, in the same run: the same commit by
   the bare driver, an empty Flask answer through the same server. A slow disk or a busy neighbour moves both.
@@ -67,7 +73,8 @@ def _about(result: Row) -> Iterator[str]:
     yield (
         f"| size | {size['members']} members ({size['demo']} for start and memory); open loop "
         f"{size['open_loop']:g} s after {size['warm_up']:g} s, closed loop {size['closed_loop']:g} s, "
-        f"{size['notices']} notices, {size['backlog']} messages in the filled inbox |"
+        f"{size['notices']} notices, {size['backlog']} messages in the filled inbox; FHIR API "
+        f"{size['facade']:,} members ({size['facade'] * 12:,} resources), {size['facade_seconds']:g} s each |"
     )
 
 

@@ -15,12 +15,13 @@ from tests.hub.asking import BASE, Api
 
 URL = "https://plan.invalid/SearchParameter/nickname"
 INDEXES = (t.index_token, t.index_date, t.index_number, t.index_string, t.index_reference)
-DAYS = count(1)  # one clock for all: a job that waits is due a day later
+LEAPS = count(1)  # one clock for all: a job that waits is due a leap later
 NICKNAME = "Patient.name.where(use='nickname').given"
 
 
-def later(days: int = 1) -> clock.Clock:
-    return lambda: clock.now() + timedelta(days=days)
+def later(leaps: int = 1) -> clock.Clock:
+    """A leap is longer than any job waits, and short: row numbers have room for some decades (hub.store.rids)."""
+    return lambda: clock.now() + leaps * timedelta(seconds=30)
 
 
 def search_parameter(identity: str = "nickname", **parts: Any) -> dict[str, Any]:
@@ -49,8 +50,8 @@ def jobs(database: Database) -> list[Job]:
 
 
 def work_of(database: Database, batch: int = 3) -> Reindex:
-    """Each look at its clock is a day after the one before, so that nothing waits."""
-    return Reindex(database, BASE, lambda: later(next(DAYS))(), batch)
+    """Each look at its clock is a leap after the one before, so that nothing waits."""
+    return Reindex(database, BASE, lambda: later(next(LEAPS))(), batch)
 
 
 def finish(database: Database, batch: int = 3) -> None:

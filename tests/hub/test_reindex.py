@@ -18,8 +18,8 @@ from hub.store import tables as t
 from hub.store.engine import Database
 from tests.hub.asking import BASE, Api, patient
 from tests.hub.reindexing import (
-    DAYS,
     INDEXES,
+    LEAPS,
     URL,
     called,
     finish,
@@ -199,8 +199,8 @@ def test_the_worker_does_it_turn_by_turn(hub: Api) -> None:
 
 
 def _typed(database: Database, *words: str) -> tuple[int, str]:
-    """What a command ends with and prints, on a day after the last one."""
-    app = reindex_commands(lambda: database, lambda: BASE, lambda: later(next(DAYS))())
+    """What a command ends with and prints, a leap after the last one."""
+    app = reindex_commands(lambda: database, lambda: BASE, lambda: later(next(LEAPS))())
     done = CliRunner().invoke(app, words)
     return done.exit_code, done.output
 
