@@ -21,7 +21,7 @@ from hub.fhir.bundles import ID, Entry
 from hub.problems import Issue, Problem
 from hub.resolution import Content, Links
 from hub.search import custom
-from hub.search.index import IndexRows, index_rows
+from hub.search.index import IndexRows, index_change, index_rows
 from hub.store import parameters, write
 from hub.store.conditions import Identity
 from hub.store.engine import Database, Overtaken
@@ -157,15 +157,22 @@ class Transactions:
         return results
 
     def _store(self, connection: Connection, work: Work, lock: bool) -> None:
-        index = {rid: (self._rows(change.before), self._rows(change.now)) for rid, change in work.changes.items()}
+        index = {rid: self._rows(change) for rid, change in work.changes.items()}
         outbox = list(self._effects(list(work.changes.values())))
         merge = lock and custom.current().merging
         write.store(connection, write.Batch(work.created, work.replaced, index, outbox, merge))
         if kept := [change for change in work.changes.values() if change.type == parameters.TYPE]:
             parameters.keep(connection, kept)
 
-    def _rows(self, resource: Resource | None) -> IndexRows:
-        return index_rows(resource, self._base) if resource is not None else IndexRows()
+    def _rows(self, change: Change) -> tuple[IndexRows, IndexRows]:
+        """The index rows before and now, as far as they may differ."""
+        if change.before is not None and change.now is not None:
+            return index_change(change.before, change.now, self._base)
+        before, now = (
+            IndexRows() if resource is None else index_rows(resource, self._base)
+            for resource in (change.before, change.now)
+        )
+        return before, now
 
 
 def _check_identity(entry: Entry) -> None:

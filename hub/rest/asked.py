@@ -7,6 +7,7 @@ writes it in the format that was asked for.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from email.utils import formatdate
+from functools import lru_cache
 from typing import Any
 
 from hub import clock
@@ -72,11 +73,17 @@ class Answer:
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
+@lru_cache(maxsize=256)
+def http_date(seconds: int) -> str:
+    """Seconds since 1970 as RFC 9110 section 5.6.7 writes a date."""
+    return formatdate(seconds, usegmt=True)
+
+
 def version_headers(stored: Stored) -> dict[str, str]:
     """ETag and Last-Modified of a version."""
     return {
         "ETag": etag(stored.version),
-        "Last-Modified": formatdate(stored.last_updated // 1_000_000, usegmt=True),
+        "Last-Modified": http_date(stored.last_updated // 1_000_000),
     }
 
 

@@ -6,7 +6,7 @@ Type/id and by id; a quantity by its number, with or without its unit: hence sev
 composite has the first component in its key, and the second one as the value.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
@@ -51,10 +51,24 @@ class IndexRows:
 
 def index_rows(resource: dict[str, Any], base: str = "") -> IndexRows:
     """Every row for every indexed parameter of the resource's type. `base` is the hub's own FHIR base URL."""
+    return _rows(resource, base, _plan(resource["resourceType"]), resource)
+
+
+def index_change(before: dict[str, Any], now: dict[str, Any], base: str = "") -> tuple[IndexRows, IndexRows]:
+    """The rows of two versions of a resource, but for rows that are the same in both because the members that they
+    come from are."""
+    plan = _plan(now["resourceType"])
+    changed = {name for name in {*before, *now} if before.get(name) != now.get(name)}
+    if plan.linked & changed:  # an address may be referred to by other members, too
+        return _rows(before, base, plan, before), _rows(now, base, plan, now)
+    return _rows(before, base, plan, changed), _rows(now, base, plan, changed)
+
+
+def _rows(resource: dict[str, Any], base: str, plan: "_Plan", members: Collection[str]) -> IndexRows:
+    """The rows that come from these members, and all marks of what is usual but for theirs."""
     rows = IndexRows()
-    plan = _plan(resource["resourceType"])
     marks = set(plan.usual)
-    for parameter, its_mark in plan.of(resource):
+    for parameter, its_mark in plan.of(members):
         found: list[Any] = parameter.walk(resource)
         if found and parameter.components:
             found = list(pairs(parameter, found, resource, base))
@@ -62,7 +76,8 @@ def index_rows(resource: dict[str, Any], base: str = "") -> IndexRows:
             marks ^= {its_mark}  # takes away what a usual one has, and adds what another one has not
             ADD[parameter.type](rows, parameter, found, base)
     rows.tokens |= marks
-    rows.tokens |= compartment_keys(resource, base)
+    if members is resource:
+        rows.tokens |= compartment_keys(resource, base)
     return rows
 
 
@@ -81,16 +96,17 @@ Planned = tuple[Parameter, int]  # with its mark
 @dataclass(frozen=True, slots=True)
 class _Plan:
     """The parameters of a type: those to ask always, those to ask where the resource has a member, and the marks
-    of those that are usual."""
+    of those that are usual; `linked` are the members that references come from."""
 
     always: tuple[Planned, ...]
     by_member: Mapping[str, tuple[Planned, ...]]
     usual: frozenset[int]
+    linked: frozenset[str]
 
-    def of(self, resource: dict[str, Any]) -> Iterable[Planned]:
-        """The parameters that may have something to say, each once."""
+    def of(self, members: Iterable[str]) -> Iterable[Planned]:
+        """The parameters that may have something to say of these members, each once."""
         found = dict.fromkeys(self.always)
-        for member in resource:
+        for member in members:
             if member in self.by_member:
                 found |= dict.fromkeys(self.by_member[member])
         return found
@@ -112,7 +128,13 @@ def _plan(resource_type: str) -> _Plan:
         tuple(one for one in planned if one[0].walk.always),
         {name: tuple(found) for name, found in by_member.items()},
         frozenset(its_mark for parameter, its_mark in planned if parameter.usual),
+        frozenset(name for name, found in by_member.items() if any(map(_is_linked, found))),
     )
+
+
+def _is_linked(planned: Planned) -> bool:
+    parameter, _ = planned
+    return "reference" in (parameter.type, *(component.type for component in parameter.components))
 
 
 def mark(name: Name) -> int:
