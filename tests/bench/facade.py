@@ -47,9 +47,10 @@ def _seed_rate(runs: list[Any]) -> float:
 
 def _run(running: Running, seed: int, phases: str, seconds: float = 1) -> Any:
     state = running.hub.folder / "fhirload.json"
-    words = [sys.executable, GENERATOR, running.hub.fhir, "--token", running.token(), "--state", state]
+    words = [sys.executable, GENERATOR, running.hub.fhir, "--state", state]
     words += ["--seed", seed, "--phases", phases, "--seconds", seconds, "--warmup", min(3, seconds / 3)]
-    done = subprocess.run([str(word) for word in words], capture_output=True, text=True, check=False)
+    environment = {**os.environ, "FHIRLOAD_TOKEN": running.token()}
+    done = subprocess.run(list(map(str, words)), env=environment, capture_output=True, text=True, check=False)
     if done.returncode:
         raise AssertionError(f"fhirload failed: {done.stderr[-2000:]}")
     return json.loads(done.stdout)

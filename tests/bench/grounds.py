@@ -23,6 +23,9 @@ from tests.bench.measures import POSTGRESQL, SQLITE
 from tests.flows.hub_process import HubProcess
 from tests.postgresql import Cluster
 
+# what docs/runbook.md recommends for a machine of this size; fsync and synchronous_commit stay on
+RECOMMENDED = ("-c", "shared_buffers=1GB", "-c", "max_wal_size=4GB", "-c", "checkpoint_timeout=15min")
+
 
 @dataclass(frozen=True, slots=True)
 class Size:
@@ -168,5 +171,5 @@ def ground(name: str, folder: Path, size: Size) -> Iterator[Ground]:
     """SQLite in the folder, or a PostgreSQL server of the bench's own."""
     assert name in (SQLITE, POSTGRESQL)
     with ExitStack() as stack:
-        cluster = stack.enter_context(Cluster()) if name == POSTGRESQL else None
+        cluster = stack.enter_context(Cluster(options=RECOMMENDED)) if name == POSTGRESQL else None
         yield Ground(name, folder, size, cluster)
