@@ -192,6 +192,8 @@ def _prepare_sqlite(connection: Any, _record: object) -> None:
         "foreign_keys=ON",
         "cache_size=-2000",  # KB, of each connection: the system caches the file anyway
         "temp_store=MEMORY",
+        # pages: a write touches many that the next ones touch again, so they are written back seldom
+        "wal_autocheckpoint=16000",
         "journal_size_limit=67108864",
     ):
         connection.execute(f"PRAGMA {pragma}")
