@@ -1,8 +1,8 @@
 """Pages of a sorted search. A resource keeps the place that it had at the moment of the first page.
 
 So whatever others write meanwhile, a resource that matches throughout stands on exactly one page: docs/adr/0009.
-Up to FEW matches are sorted here, by any keys. More are read in the order of one index, by one key (_lastUpdated,
-_id, a date, text or number), those that changed since the first page put in where they stood.
+Up to FEW matches are sorted here, by any keys. More (than LITTLE) are read in the order of one index, by one key
+(_lastUpdated, _id, a date, text or number), those that changed since the first page put in where they stood.
 Refuses: other sorts of more than FEW matches (`too-costly`); a page behind which more than MOST_CHANGED matches
 changed (`expired`): search again.
 """
@@ -33,6 +33,7 @@ from hub.store.read import page as unsorted
 from hub.store.tables import index_date, index_number, index_string, resource
 
 FEW = 2000
+LITTLE = 200  # where an index has the order, reading more than this costs more than walking it
 MOST_CHANGED = 2000
 INDEXES = {
     "date": (index_date, (index_date.c.low, index_date.c.high)),
@@ -85,12 +86,13 @@ class _Walk:
 
     def places(self, wanted: int) -> Iterator[tuple[Place, Stored]]:
         only = self._keys[0] if len(self._keys) == 1 else None
+        indexed = only is not None and only.parameter.type in INDEXES
         if only is None or only.code not in COLUMNS:
-            few = self._few()
+            few = self._few(LITTLE if indexed else FEW)
             if few is not None:
                 yield from few
                 return
-        if only is None or not (only.code in COLUMNS or only.parameter.type in INDEXES):
+        if only is None or not (only.code in COLUMNS or indexed):
             message = f"More than {FEW} resources match; narrow the search, or sort by one date, text or number"
             raise Problem("too-costly", message, "_sort")
         if self._first and only.code in COLUMNS:
@@ -111,9 +113,9 @@ class _Walk:
 
     # few matches: sorted here
 
-    def _few(self) -> list[tuple[Place, Stored]] | None:
+    def _few(self, most: int) -> list[tuple[Place, Stored]] | None:
         statement = matching(self._connection, self._query)
-        if not finds_fewer(self._connection, statement, FEW + 1):
+        if not finds_fewer(self._connection, statement, most + 1):
             return None
         rows = self._read(statement)
         earlier = self._earlier(rows)

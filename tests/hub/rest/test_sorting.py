@@ -15,6 +15,7 @@ def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """Both ways to a sorted page: few matches, and more than are sorted in memory."""
     if request.param == "by an index":
         monkeypatch.setattr(order, "FEW", 1)
+        monkeypatch.setattr(order, "LITTLE", 1)
     return str(request.param)
 
 
@@ -108,6 +109,7 @@ def test_what_sorting_refuses(api: Api, query: str, code: str) -> None:
 
 def test_many_matches_are_sorted_by_one_ordered_key_only(people: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(order, "FEW", 4)
+    monkeypatch.setattr(order, "LITTLE", 4)
     for sort in ("family,birthdate", "gender", "general-practitioner"):
         refused(people.get(f"/Patient?_sort={sort}"), 400, "too-costly")
     assert people.found("/Patient?active=true&_sort=family,birthdate") == ["d", "b"]
@@ -116,6 +118,7 @@ def test_many_matches_are_sorted_by_one_ordered_key_only(people: Api, monkeypatc
 def test_too_many_changes_end_the_walk(people: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(order, "MOST_CHANGED", 2)
     monkeypatch.setattr(order, "FEW", 1)
+    monkeypatch.setattr(order, "LITTLE", 1)
     path = next_of(people.get("/Patient?_sort=birthdate&_count=1").json)
     for name in ("a", "b", "d"):
         assert people.get(path).status_code == 200
