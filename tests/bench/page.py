@@ -1,4 +1,5 @@
-"""docs/benchmarks.md from the newest complete run: `python -m tests.bench.page [var/bench/….json]`.
+"""docs/benchmarks.md from the newest complete run, or from several runs of some sections each:
+`python -m tests.bench.page [var/bench/….json …]`.
 
 The figures are the run's; the sentences that explain them are here.
 """
@@ -123,9 +124,20 @@ def newest_complete(paths: Sequence[Path]) -> Row:
     raise LookupError("no complete run in var/bench: run `make bench` first")
 
 
+def together(paths: Sequence[Path]) -> Row:
+    """Several runs, each of some sections, as one; where two measured the same, the later run counts."""
+    results = sorted((json.loads(path.read_text()) for path in paths), key=lambda each: str(each["date"]))
+    merged: Row = dict(results[-1])
+    for name in ("figures", "floors"):
+        rows = {(row["key"], row["database"]): row for each in results for row in each[name]}
+        merged[name] = list(rows.values())
+    merged["date"] = " and ".join(each["date"] for each in results)
+    return merged
+
+
 def main() -> None:
     chosen = [Path(name) for name in sys.argv[1:]]
-    result = newest_complete(chosen or list((ROOT / "var" / "bench").glob("*.json")))
+    result = together(chosen) if chosen else newest_complete(list((ROOT / "var" / "bench").glob("*.json")))
     unknown = {row["key"] for row in result["figures"]} - BY_KEY.keys()
     assert not unknown, f"figures that the table does not know: {unknown}"
     PAGE.write_text(page(result))
