@@ -24,6 +24,7 @@ log = logging.getLogger("hub.processes")
 PR_SET_PDEATHSIG = 1
 STOP_SECONDS = 8
 MOST_HEADERS = 48 * 1024  # bytes of a request's first line and headers; more is answered 431
+CONNECTIONS = 1024  # of each web process, waiting or being answered
 
 
 class Role(Protocol):
@@ -83,7 +84,8 @@ def _serve(web: Web, ready: Callable[[], None]) -> None:
         interface=Interfaces.WSGI,
         workers=web.processes,
         blocking_threads=web.threads,
-        backpressure=web.threads,
+        # connections, not requests: with as many as threads, those that stay open would shut out all others
+        backpressure=CONNECTIONS,
         http1_settings=HTTP1Settings(max_buffer_size=MOST_HEADERS),
         log_level="warning",  # type: ignore[arg-type]
         respawn_failed_workers=True,

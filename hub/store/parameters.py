@@ -10,7 +10,7 @@ Each function but `look` works in its caller's transaction. Times are microsecon
 import threading
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import Connection, insert, select, update
@@ -39,7 +39,7 @@ class _Looked:
 
     url: object = None
     at: float = 0.0
-    seen: Any = None
+    seen: Any = field(default_factory=list)  # as in the empty snapshot that every process begins with
     renew: bool = False
 
 

@@ -32,7 +32,6 @@ from tests.flows import stories
 from tests.flows.hub_process import HubProcess
 from tests.flows.partners import Receiver, kind_of, receiving, register
 
-KILLS = 20
 SYSTEM = "https://nowhere.example/kill"
 
 
@@ -153,8 +152,9 @@ def receiver() -> Iterator[Receiver]:
         yield found
 
 
-def test_twenty_kills_lose_nothing_double_nothing_and_leave_no_half(
-    database_url: str, tmp_path: Path, receiver: Receiver, request: pytest.FixtureRequest
+@pytest.mark.parametrize("kills", [6, pytest.param(20, marks=pytest.mark.long)])
+def test_kills_lose_nothing_double_nothing_and_leave_no_half(
+    database_url: str, tmp_path: Path, receiver: Receiver, request: pytest.FixtureRequest, kills: int
 ) -> None:
     cluster = None if database_url.startswith("sqlite") else request.getfixturevalue("postgresql")
     (tmp_path / "facilities.csv").write_text(stories.FACILITIES)
@@ -169,7 +169,7 @@ def test_twenty_kills_lose_nothing_double_nothing_and_leave_no_half(
         load = Load(hub, token, told)
         load.start()
         try:
-            for _ in range(KILLS):
+            for _ in range(kills):
                 time.sleep(random.uniform(0.05, 0.9))
                 hub.kill()
                 told.kills += 1
@@ -186,8 +186,8 @@ def test_twenty_kills_lose_nothing_double_nothing_and_leave_no_half(
     database = Database(database_url)
     counts = (len(told.messages), len(told.created), len(told.versions))
     print("{} kills; acknowledged: {} messages, {} transactions, {} updates".format(told.kills, *counts))
-    assert told.kills == KILLS
-    assert min(counts) > KILLS
+    assert told.kills == kills
+    assert min(counts) > kills
     _check_messages(database, told)
     _check_pairs(database, told)
     _check_versions(database, told)
