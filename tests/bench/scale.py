@@ -28,6 +28,7 @@ from tests.bench.measures import SEARCHES, Figure, quantile
 
 MEMBERS_A_STATEMENT = 100
 LOADERS = 2
+AGE = transactions.ENTRIES * 1000  # microseconds between members
 
 
 def scale(ground: Ground) -> Iterator[Figure]:
@@ -86,31 +87,29 @@ ASKED: dict[str, Callable[[int], Callable[[], str]]] = {
 
 def _fill(running: Running, members: int) -> None:
     step = -(-members // LOADERS)
-    parts = [
-        (str(running.database.url.render_as_string(False)), n, min(n + step, members))
-        for n in range(0, members, step)
-    ]
+    url, began = running.database.url.render_as_string(False), time.time_ns() // 1000 - members * AGE
+    parts = [(url, began, n, min(n + step, members)) for n in range(0, members, step)]
     with get_context("spawn").Pool(LOADERS) as pool:
         pool.starmap(_load, parts)
     with running.database.write() as connection:
         connection.exec_driver_sql("ANALYZE")
 
 
-def _load(url: str, first: int, past: int) -> None:
+def _load(url: str, began: int, first: int, past: int) -> None:
     """Members of one range, with all that belongs to them. A process of its own."""
     database = Database(url)
     for start in range(first, past, MEMBERS_A_STATEMENT):
-        batch = write.Batch(*_rows(range(start, min(start + MEMBERS_A_STATEMENT, past))))
+        batch = write.Batch(*_rows(range(start, min(start + MEMBERS_A_STATEMENT, past)), began))
         database.writing(lambda connection: write.store(connection, batch))  # noqa: B023 - it is called at once
     database.close()
 
 
-def _rows(numbers: range) -> tuple[list[Stored], tuple[()], dict[int, tuple[IndexRows, IndexRows]]]:
+def _rows(numbers: range, began: int) -> tuple[list[Stored], tuple[()], dict[int, tuple[IndexRows, IndexRows]]]:
     rows: list[Stored] = []
     index: dict[int, tuple[IndexRows, IndexRows]] = {}
     for number in numbers:
-        for resource in _resources(number):
-            at = time.time_ns() // 1000
+        for place, resource in enumerate(_resources(number)):
+            at = began + number * AGE + place * 1000  # a millisecond each: no two draw the same row number
             resource["meta"] = {"versionId": "1", "lastUpdated": clock.instant(at)}
             row = Stored(new_rid(at), resource["resourceType"], resource["id"], 1, at, False, json.write(resource))
             rows.append(row)
