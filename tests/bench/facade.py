@@ -1,6 +1,6 @@
 """The FHIR API under the load that peers were measured with: `fhirload.py`, eight connections, a filled database.
 
-The load generator is not part of this project. It is taken from HUB_FHIRLOAD or ../shared/bench/fhirload.py; where
+The load generator is not part of this project. It is taken from FHIRLOAD or ../shared/bench/fhirload.py; where
 it is not there nothing is measured, and that is said. Each phase is a run of its own with a fresh token. It checks
 the meaning of the answers: a wrong answer is no result.
 """
@@ -18,14 +18,14 @@ from tests.bench.grounds import Ground, Running
 from tests.bench.measures import PHASES, Figure
 from tests.flows.hub_process import ROOT
 
-GENERATOR = Path(os.environ.get("HUB_FHIRLOAD", ROOT.parent / "shared" / "bench" / "fhirload.py"))
+GENERATOR = Path(os.environ.get("FHIRLOAD", ROOT.parent / "shared" / "bench" / "fhirload.py"))
 SEEDED_A_RUN = 5000  # a token lives five minutes
 PROCESSES = "2"  # one for each core of the machine the peers were measured on
 
 
 def facade(ground: Ground) -> Iterator[Figure]:
     if not GENERATOR.exists():
-        print("The FHIR API is not measured under load: there is no fhirload.py (set HUB_FHIRLOAD)")
+        print("The FHIR API is not measured under load: there is no fhirload.py (set FHIRLOAD)")
         return
     with ground.serving(ground.size.demo, HUB_WEB_PROCESSES=PROCESSES) as running:
         seeded = [_run(running, until, "") for until in _steps(ground.size.facade)]

@@ -62,7 +62,7 @@ HOW = """\
 - **Memory** is what Linux calls resident, after the demo county, hospital messages and reads. The sum counts pages
   that processes share once for each of them; the second figure counts them once.
 - **FHIR API** is measured by `fhirload.py`, the load generator that peers were measured with (not part of this
-  project: `HUB_FHIRLOAD` names it). It seeds members with a transaction of 12 resources each, then runs each
+  project: `FHIRLOAD` names it). It seeds members with a transaction of 12 resources each, then runs each
   interaction with eight connections and checks the meaning of the answers. Two web processes; the generator, the
   database and the worker share the two cores with them. The goals are multiples of what Medplum 5.0 answered there.
 - **At 10,000 and 1,000,000 resources**: one connection, one question after the other; the resources are written by
