@@ -8,7 +8,7 @@ says which parameter does. Either way each step is one look-up in an index, on S
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from sqlalchemy import BigInteger, ColumnElement, and_, false, literal, or_, select, true, union_all
+from sqlalchemy import BigInteger, Boolean, ColumnElement, and_, false, literal, or_, select, true, union_all
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
 
@@ -47,6 +47,28 @@ def _xor_sqlite(element: Any, compiler: Any, **kw: Any) -> str:
     return f"(({one} | {other}) - ({one} & {other}))"
 
 
+class found_first(FunctionElement[bool]):  # noqa: N801 - reads as SQL
+    """A row number is among those that a chain or its like finds. PostgreSQL takes a chain's estimate, a hundred
+    thousand rows for two, for a reason to walk all resources beside it; an array is found first, whatever it
+    expects."""
+
+    type = Boolean()
+    inherit_cache = True
+    name = "found_first"
+
+
+@compiles(found_first, "postgresql")
+def _array(element: Any, compiler: Any, **kw: Any) -> str:
+    rid, found = (compiler.process(clause, **kw) for clause in element.clauses)
+    return f"{rid} = ANY (ARRAY{found})"
+
+
+@compiles(found_first, "sqlite")
+def _among(element: Any, compiler: Any, **kw: Any) -> str:
+    rid, found = (compiler.process(clause, **kw) for clause in element.clauses)
+    return f"{rid} IN {found}"
+
+
 def cost(condition: Condition) -> int:
     """How many resources answer, by rule of thumb: the smallest one is tried first as the driver."""
     match condition:
@@ -77,7 +99,7 @@ def rids(condition: Condition) -> Any:
         case Criterion():
             return criteria.rids(condition)
         case Chain(parameter, steps):
-            return _union([_pointing_at(parameter, rids(step)) for _, step in steps])
+            return _union([_pointing_at(parameter, step) for _, step in steps])
         case Has(of, parameter, inner):
             return _pointed_at(of, parameter, rids(inner))
         case Every(conditions):
@@ -95,6 +117,12 @@ def rids(condition: Condition) -> Any:
         case Rows(found):
             return select(resource.c.rid).where(resource.c.rid.in_(found)).correlate(None)
     return _live(condition.type).where(~clause(condition.condition, resource.c.rid))
+
+
+def among(rid: Any, condition: Condition) -> ColumnElement[bool]:
+    """Whether `rid` is one of those that `rids` finds."""
+    found = rids(condition)
+    return rid.in_(found) if isinstance(condition, Criterion) else found_first(rid, found.scalar_subquery())
 
 
 def clause(condition: Condition, rid: Any) -> ColumnElement[bool]:
@@ -171,14 +199,14 @@ def _half(parameter: Parameter) -> Any:
     return literal(pointing(parameter), BigInteger)
 
 
-def _pointing_at(parameter: Parameter, found: Any) -> Any:
-    """Who refers to the resources found."""
+def _pointing_at(parameter: Parameter, step: Condition) -> Any:
+    """Who refers to the resources that answer."""
     target, token = resource.alias(), index_token.alias()
     refers = token.c.hash == xor(_half(parameter), target.c.address)
     return (
         select(token.c.rid)
         .select_from(target.join(token, refers))
-        .where(target.c.rid.in_(found), target.c.deleted.is_(False))
+        .where(among(target.c.rid, step), target.c.deleted.is_(False))
     )
 
 

@@ -15,7 +15,7 @@ from hub.search.chains import Condition, Some
 from hub.search.criterion import Criterion
 from hub.search.parameters import IN_COLUMNS
 from hub.search.query import Query
-from hub.store.chains import UNBOUNDED, clause, cost, rids, spoken
+from hub.store.chains import UNBOUNDED, among, clause, cost, rids, spoken
 from hub.store.criteria import in_column
 from hub.store.exact import settled
 from hub.store.tables import resource
@@ -70,7 +70,7 @@ def driven(query: Query, chosen: Condition | None) -> Select[Any]:
     if chosen is None:
         statement = statement.where(of_types(query))
     else:
-        statement = statement.where(resource.c.rid.in_(rids(chosen)))
+        statement = statement.where(among(resource.c.rid, chosen))
         if not query.type:
             # asked of what the driver found; as an expression, so that no index of types is walked for it
             statement = statement.where(spoken(resource.c.type).in_(query.types))
