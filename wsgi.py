@@ -7,22 +7,18 @@ import logging
 import os
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cache, partial
-from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 from hub import clock, inbox, outbox
-from hub.problems import Issue
 from hub.settings import Settings, read_settings
 from hub.store.engine import Database
 from hub.transactions import Change, Transactions
 
 VERSION = "0.1.0"
 MOST_DELETED = 500  # by one conditional delete, where the deployment allows it several
-_asking: ContextVar[str] = ContextVar("asking", default="")
 KEPT = timedelta(days=7) // clock.MICROSECOND  # work that is done, so that a delivery can be looked up
 
 
@@ -70,13 +66,13 @@ def parts() -> Parts:
         database(),
         Transactions(
             database(),
-            _for_clients,
+            lambda *write: knowledge().of_clients(*write),
             _effects,
             base,
             deletes=MOST_DELETED if settings()["HUB_CONDITIONAL_DELETE"] == "multiple" else 1,
             integrity=settings()["HUB_REFERENTIAL_INTEGRITY"],
         ),
-        Transactions(database(), _for_the_hub, _effects, base),
+        Transactions(database(), lambda *write: knowledge().of_the_hub(*write), _effects, base),
     )
 
 
@@ -90,76 +86,12 @@ def _effects(changes: Sequence[Change]) -> Iterator[Mapping[str, Any]]:
 
 
 @cache
-def packages() -> Any:
-    """The FHIR packages of HUB_FHIR_PACKAGES, or None. Raises conformance.packages.catalog.BadPackage."""
-    if not settings()["HUB_FHIR_PACKAGES"]:
-        return None
-    from conformance.packages.catalog import Catalog
-
-    return Catalog.of_folder(Path(settings()["HUB_FHIR_PACKAGES"]))
-
-
-@cache
-def validator() -> Any:
-    """A conformance.profiles.validate.Validator of the loaded profiles; none loaded: of the base alone."""
-    from conformance.packages.catalog import Catalog
-    from conformance.profiles.terms import LibraryCodes
-    from conformance.profiles.validate import Validator
-
-    return Validator(packages() or Catalog(), LibraryCodes(terminology()))
-
-
-@cache
-def terminology() -> Any:
-    """The code systems and value sets of this process: those of R4, packages, the hub, and what clients stored.
-    Raises ValueError for a local table that cannot be used."""
-    from conformance.terminology.load import library
+def knowledge() -> Any:
+    """The conformance.knowledge.Knowledge of this process."""
+    from conformance.knowledge import Knowledge
     from hub.operations.terminology import by_url
 
-    return library(packages(), settings().terminology_dir, by_url(database(), settings().fhir_base))
-
-
-@cache
-def profile_policy() -> Any:
-    """What becomes of writes that break a claimed profile, or None where no packages are loaded."""
-    if packages() is None:
-        return None
-    from conformance.profiles.policy import Policy
-
-    refuses = settings()["HUB_PROFILE_POLICY"] == "refuse"
-    return Policy(validator, refuses, frozenset(settings()["HUB_PROFILE_WARN_CLIENTS"]))
-
-
-def _known(access_of: Callable[..., Any]) -> Callable[..., Any]:
-    """The guard, which also notes for the profile policy who asks."""
-
-    def noted(*arguments: Any) -> Any:
-        access = access_of(*arguments)
-        _asking.set(access.who)
-        return access
-
-    return noted
-
-
-def _for_the_hub(resource: dict[str, Any], expected: str, conditional: bool) -> list[Issue]:
-    from conformance.validation.structure import validate
-
-    return validate(resource, expected, conditional_references=conditional)
-
-
-def _for_clients(resource: dict[str, Any], expected: str, conditional: bool) -> list[Issue]:
-    """A client may not say all that the hub says of itself, such as that a Subscription is active."""
-    from hub.notifications.subscriptions import issues
-    from hub.search import definitions
-
-    found = _for_the_hub(resource, expected, conditional)
-    if not found and expected == "Subscription":
-        found = list(issues(resource, settings()["HUB_WEBHOOK_HOSTS"], settings().fhir_base))
-    if not found and expected == "SearchParameter":
-        found = definitions.issues(resource)
-    if not found and (policy := profile_policy()) is not None:
-        found = policy.issues(resource, _asking.get())
-    return found
+    return Knowledge(settings(), by_url(database(), settings().fhir_base))
 
 
 def _begin_log() -> None:
@@ -188,12 +120,15 @@ def make_app() -> Any:
         base=chosen.fhir_base,
         secret=chosen.secret_key(),
         limits=Limits(
-            chosen["HUB_PAGE_SIZE"], chosen["HUB_MAX_PAGE_SIZE"], chosen.fhir_base, LibraryTerms(terminology)
+            chosen["HUB_PAGE_SIZE"],
+            chosen["HUB_MAX_PAGE_SIZE"],
+            chosen.fhir_base,
+            LibraryTerms(lambda: knowledge().terminology),
         ),
         cursor_seconds=chosen["HUB_CURSOR_SECONDS"],
         most_entries=chosen["HUB_MAX_BUNDLE_ENTRIES"],
         capabilities=_capabilities(chosen),
-        guard=_known(Guard(mine.database).access_of),
+        guard=Guard(mine.database).access_of,
         shell=partial(validate_bundle_shell, conditional_references=True),
         engines=_engines(chosen),
     )
@@ -216,7 +151,8 @@ def _capabilities(chosen: Settings) -> Any:
     @custom.renewed
     @cache
     def statement() -> Any:
-        return msgspec.Raw(json.write(capability_statement(*about, packages())))  # it is large: written once
+        # it is large: written once
+        return msgspec.Raw(json.write(capability_statement(*about, knowledge().packages)))
 
     return statement
 
@@ -227,7 +163,9 @@ def _engines(chosen: Settings) -> Any:
     from conformance.terminology_capabilities import terminology_capabilities
 
     started = clock.instant(clock.micros(clock.now()))
-    return engines(validator, terminology, partial(terminology_capabilities, chosen.fhir_base, VERSION, started))
+    known = knowledge()
+    capabilities = partial(terminology_capabilities, chosen.fhir_base, VERSION, started)
+    return engines(lambda: known.validator, lambda: known.terminology, capabilities)
 
 
 def make_worker() -> Any:
@@ -333,7 +271,7 @@ def _check_packages() -> None:
     from conformance.packages.catalog import BadPackage
 
     try:
-        packages()
+        knowledge().packages  # noqa: B018 - they are read here, or not at all
     except BadPackage as error:
         raise CannotStart(f"HUB_FHIR_PACKAGES: {error}") from None
 
@@ -395,7 +333,7 @@ def command_line() -> Any:
 
     from adapters.adt.commands import send_commands
     from auth.commands import add_token, client_commands
-    from hub.commands import add_migrate, inbox_commands, outbox_commands
+    from hub.commands import add_migrate, add_serve, inbox_commands, outbox_commands
     from hub.demo.commands import add_demo
     from hub.reindex_commands import reindex_commands
 
@@ -406,19 +344,8 @@ def command_line() -> Any:
         help="CalAIM FHIR Hub. Settings come from the environment: see docs/settings.md.",
     )
 
-    @app.command("serve")
-    def serve_(
-        web: Annotated[bool, typer.Option("--web", help="The FHIR and OAuth server.")] = False,
-        mllp: Annotated[bool, typer.Option("--mllp", help="The listener for hospitals.")] = False,
-        worker: Annotated[bool, typer.Option("--worker", help="Processing and notices.")] = False,
-    ) -> None:
-        """Run the hub: all of it, or only the roles named. Ctrl-C stops it and loses nothing."""
-        if not (web or mllp or worker):
-            web = mllp = worker = True
-        serve(web, mllp, worker)
-
+    add_serve(app, serve)
     add_migrate(app, database)
-
     add_demo(app, make_demo)
     app.add_typer(client_commands(database, settings), name="clients")
     add_token(app, settings)

@@ -1,4 +1,4 @@
-"""Commands on the hub's own things: the database's schema, the inbox and the outbox."""
+"""Commands on the hub's own things: its roles, the database's schema, the inbox and the outbox."""
 
 import sys
 from collections.abc import Callable
@@ -13,6 +13,21 @@ from hub.store.engine import Database
 GetDatabase = Callable[[], Database]
 WORK = "{:>8}  {:<11} {:>5}  {:<27} {}"
 COLUMNS = "{:>8}  {:<11} {:<27} {:<28} {:<20} {:<8} {}"
+
+
+def add_serve(app: typer.Typer, run: Callable[[bool, bool, bool], None]) -> None:
+    """`run` is given the roles: web, mllp, worker."""
+
+    @app.command()
+    def serve(
+        web: Annotated[bool, typer.Option("--web", help="The FHIR and OAuth server.")] = False,
+        mllp: Annotated[bool, typer.Option("--mllp", help="The listener for hospitals.")] = False,
+        worker: Annotated[bool, typer.Option("--worker", help="Processing and notices.")] = False,
+    ) -> None:
+        """Run the hub: all of it, or only the roles named. Ctrl-C stops it and loses nothing."""
+        if not (web or mllp or worker):
+            web = mllp = worker = True
+        run(web, mllp, worker)
 
 
 def add_migrate(app: typer.Typer, database: GetDatabase) -> None:

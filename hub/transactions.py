@@ -31,7 +31,8 @@ from hub.versions import Result as Result
 from hub.versions import Target, Work, patched
 
 Resource = dict[str, Any]
-Validate = Callable[[Resource, str, bool], Iterable[Issue]]  # resource, its type, conditional references
+# resource, its type, whether it may hold conditional references, who writes it
+Validate = Callable[[Resource, str, bool, str], Iterable[Issue]]
 Inside = Callable[[Connection], None]
 INTERACTION = {"POST": "create", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
 ORDER = {"DELETE": 0, "POST": 1, "PUT": 2, "PATCH": 2}
@@ -88,10 +89,10 @@ class Transactions:
         if entry.resource is None:
             return
         _check_identity(entry)
-        self._must_be_valid(entry.resource, entry, many)
+        self._must_be_valid(entry.resource, entry, access.who, many)
 
-    def _must_be_valid(self, resource: Resource, entry: Entry, many: bool) -> None:
-        if issues := list(self._validate(resource, entry.type, many)):
+    def _must_be_valid(self, resource: Resource, entry: Entry, who: str, many: bool) -> None:
+        if issues := list(self._validate(resource, entry.type, many, who)):
             raise Problem.of(issues)
 
     def _apply(
@@ -114,7 +115,7 @@ class Transactions:
         if targets.changed_since(found, held, self._base):
             raise Overtaken
         work = Work(clock.micros(self._now()), held, access.who)
-        contents = [(target, self._content(target, held, many)) for target in found]
+        contents = [(target, self._content(target, work, many)) for target in found]
         links = Links(connection, access, self._base, contents)
         results = self._do(work, links, contents, many)
         self._store(connection, work, lock)
@@ -132,14 +133,14 @@ class Transactions:
         targets.refuse_twice(found)
         return found
 
-    def _content(self, target: Target, held: Mapping[Identity, Stored], many: bool) -> Resource | None:
+    def _content(self, target: Target, work: Work, many: bool) -> Resource | None:
         """What is to be written; a patch is applied, and what it makes checked, now that its resource is locked."""
         entry = target.entry
         if entry.method != "PATCH":
             return entry.resource
         with _named(entry, many):
-            made = patched(entry, held.get(target.identity) if target.identity else None)
-            self._must_be_valid(made, entry, many)
+            made = patched(entry, work.held.get(target.identity) if target.identity else None)
+            self._must_be_valid(made, entry, work.who, many)
             return made
 
     def _do(self, work: Work, links: Links, contents: Sequence[Content], many: bool) -> dict[int, Result]:

@@ -60,8 +60,8 @@ class Work:
 
     def __init__(self, now: int, held: Mapping[tuple[str, str], Stored], who: str):
         self._now = now
-        self._who = who
-        self._held = held
+        self.who = who
+        self.held = held
         self.created: list[Stored] = []
         self.replaced: list[tuple[Stored, Stored]] = []
         self.changes: dict[int, Change] = {}
@@ -69,7 +69,7 @@ class Work:
     def do(self, target: Target, resource: Resource | None) -> Result:
         if target.found is not None:
             return Result(200, target.found)
-        old = self._held.get(target.identity) if target.identity else None
+        old = self.held.get(target.identity) if target.identity else None
         _check_version(target.entry, old)
         if target.identity is None or (target.entry.method == "DELETE" and (old is None or old.deleted)):
             return Result(204, None)
@@ -94,7 +94,7 @@ class Work:
             self.created.append(new)
         else:
             self.replaced.append((old, new))
-        self.changes[new.rid] = Change(new.type, new.id, new.version, before, now, new.last_updated, self._who)
+        self.changes[new.rid] = Change(new.type, new.id, new.version, before, now, new.last_updated, self.who)
         return new
 
 

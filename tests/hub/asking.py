@@ -80,7 +80,7 @@ def register(database: Database, key: dict[str, Any]) -> None:
             connection.execute(tables.token.insert().values(row | {"expires": issued + 3_600_000_000}))
 
 
-def validator(resource: dict[str, Any], expected: str, conditional: bool) -> list[Issue]:
+def validator(resource: dict[str, Any], expected: str, conditional: bool, _: str = "") -> list[Issue]:
     return structure.validate(resource, expected, conditional_references=conditional)
 
 

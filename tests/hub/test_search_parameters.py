@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select
 
-import wsgi
+from conformance.knowledge import Knowledge
 from hub import reindex
 from hub.search import custom
 from hub.search.definitions import issues
+from hub.settings import read_settings
 from hub.store import parameters
 from hub.store import tables as t
 from tests.hub.asking import BASE, Api, entry, patient, refused
@@ -179,9 +180,10 @@ def test_what_cannot_be_served_is_refused(hub: Api, parts: dict[str, Any], code:
 
 
 def test_the_front_door_refuses_it_before_the_database_is_asked() -> None:
-    found = wsgi._for_clients(search_parameter(expression="Patient.nickname"), "SearchParameter", False)
+    known = Knowledge(read_settings({}), lambda kind, url: None)
+    found = known.of_clients(search_parameter(expression="Patient.nickname"), "SearchParameter", False, "clinic")
     assert [issue.kind for issue in found] == ["definition"]
-    assert wsgi._for_clients(search_parameter(), "SearchParameter", False) == []
+    assert known.of_clients(search_parameter(), "SearchParameter", False, "clinic") == []
 
 
 @pytest.mark.parametrize("status", ["draft", "retired", "unknown"])
@@ -226,6 +228,7 @@ def test_of_two_that_come_at_the_same_time_one_is_taken(hub: Api) -> None:
 SEES = """
 import json, sys, time
 from hub.search.parameters import parameters_of
+from hub.settings import read_settings
 from hub.store import parameters
 from hub.store.engine import Database
 

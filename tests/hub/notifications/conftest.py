@@ -125,7 +125,7 @@ class SmallHub:
     def __post_init__(self) -> None:
         hosts = (self.receiver.host,)
 
-        def checked(resource: dict[str, Any], kind: str, _: bool) -> list[Any]:
+        def checked(resource: dict[str, Any], kind: str, *_: object) -> list[Any]:
             return issues(resource, hosts) if kind == "Subscription" else []
 
         self.transactions = Transactions(self.database, checked, effects, BASE, self.now)

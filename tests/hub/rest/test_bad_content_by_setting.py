@@ -54,21 +54,29 @@ def county(tmp_path_factory: pytest.TempPathFactory) -> Validator:
     return Validator(Catalog.of_folder(folder), LibraryCodes(library()))
 
 
-@pytest.mark.parametrize(("refuses", "status"), [(True, 422), (False, 201)])
+POLICIES = {
+    "refused": ((True, frozenset()), 422),
+    "warned of": ((False, frozenset()), 201),
+    "warned of, for this client": ((True, frozenset({"all"})), 201),
+    "refused, for this client": ((True, frozenset({"other"})), 422),
+}
+
+
+@pytest.mark.parametrize(("policy", "status"), POLICIES.values(), ids=POLICIES)
 def test_a_claimed_profile_that_does_not_hold_is_refused_or_warned_of(
-    api: Api, county: Validator, refuses: bool, status: int
+    api: Api, county: Validator, policy: tuple[bool, frozenset[str]], status: int
 ) -> None:
     """J22"""
-    policy = Policy(lambda: county, refuses)
+    decided = Policy(lambda: county, *policy)
 
-    def both(resource: dict[str, Any], expected: str, conditional: bool) -> list[Issue]:
-        return validator(resource, expected, conditional) or policy.issues(resource, "all")
+    def both(resource: dict[str, Any], expected: str, conditional: bool, who: str) -> list[Issue]:
+        return validator(resource, expected, conditional) or decided.issues(resource, who)
 
     asked = Api(app_of(api.database, validate=both), api.database)
     claiming = patient(meta={"profile": [CLAIM]}, gender="other")
     answer = asked.post("/Patient", claiming)
     assert answer.status_code == status
-    if refuses:
+    if status == 422:
         assert answer.json["issue"][0]["code"] in ("invariant", "required", "structure")
         assert set(api.counts().values()) == {0}
     assert asked.post("/Patient", claiming | {"name": [{"text": "Invented"}]}).status_code == 201

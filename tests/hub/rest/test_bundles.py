@@ -143,7 +143,7 @@ def test_an_empty_bundle_is_answered_with_an_empty_bundle(api: Api) -> None:
 def test_an_unforeseen_fault_in_a_batch_is_the_answer_of_its_entry_only(api: Api) -> None:
     """The fault: a validator that fails for one type."""
 
-    def failing(resource: dict[str, Any], expected: str, conditional: bool) -> list[Issue]:
+    def failing(resource: dict[str, Any], expected: str, conditional: bool, who: str) -> list[Issue]:
         if expected == "Observation":
             raise ValueError("Zanzibarovich")
         return validator(resource, expected, conditional)

@@ -128,7 +128,7 @@ def test_a_request_that_is_being_worked_on_is_not_begun_again(api: Api) -> None:
     """H20: in this process, and on PostgreSQL in another one."""
     working, go_on = threading.Event(), threading.Event()
 
-    def slowly(resource: dict[str, Any], expected: str, conditional: bool) -> list[Issue]:
+    def slowly(resource: dict[str, Any], expected: str, conditional: bool, who: str) -> list[Issue]:
         working.set()
         assert go_on.wait(10)
         return validator(resource, expected, conditional)
