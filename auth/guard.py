@@ -81,8 +81,7 @@ class Guard:
         return known
 
     def _row(self, digest: bytes, moment: int) -> _Known | None:
-        with self._database.read() as connection:
-            row = connection.execute(_LOOKUP, {"hash": digest}).first()
+        row = self._database.reading(lambda connection: connection.execute(_LOOKUP, {"hash": digest}).first())
         if row is None:
             return None
         access = Access(row.id, scopes.grants(scopes.parse(row.scopes)), row.role)

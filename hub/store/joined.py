@@ -46,7 +46,7 @@ class Joined(Database):
         except FAULTS as error:
             raise Undone(error) from error
 
-    snapshot = write = read
+    write = read
 
     def close(self) -> None:
         """Nothing: the connection is its lender's."""

@@ -63,8 +63,7 @@ def look_again() -> None:
 
 def _look(database: Database) -> None:
     began = time.monotonic()
-    with database.read() as connection:
-        seen = connection.execute(_SEEN).all()
+    seen = database.reading(lambda connection: connection.execute(_SEEN).all())
     if seen != _looked.seen:
         custom.replace(_snapshot(seen))
     elif _looked.renew:  # a thread may have remembered what the former snapshot said

@@ -4,21 +4,31 @@ https://www.psycopg.org/psycopg3/docs/api/pq.html
 The driver's cursors are made for any statement and any type; for a handful of statements with numbers, texts and
 bytes they cost as much as the statement itself. Other threads run while a statement does.
 Parameters are None, bool, int, float, str or bytes; lists travel as one text (hub.store.arrays).
-Raises psycopg.Error, as a cursor would.
+Raises psycopg.Error, as a cursor would; Lost where the connection ended.
 """
 
+import select
 import struct
 from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Any
 
-from psycopg import Connection, DataError, errors
-from psycopg.pq import ExecStatus, TransactionStatus
+from psycopg import Connection, DataError, OperationalError, errors
+from psycopg.pq import ConnStatus, ExecStatus, TransactionStatus
 
 Row = tuple[Any, ...]
 BINARY = 1
 _FINE = (ExecStatus.TUPLES_OK, ExecStatus.COMMAND_OK)
 _STATEMENTS = "_hub_statements"
+_SOCKET = "_hub_socket"
+
+
+class Lost(OperationalError):
+    """The connection ended while a statement ran. `unknown`: the statement may have been committed before."""
+
+    def __init__(self, unknown: bool):
+        super().__init__("the connection was lost")
+        self.unknown = unknown
 
 
 def _number(value: bytes) -> int:
@@ -56,13 +66,17 @@ class Prepared:
     def execute(self, statement: str, values: Sequence[Any] = ()) -> "Prepared":
         """Run a statement written with `%s`; its text must not hold values."""
         connection = self._connection
+        given: Sequence[Any] = [_written(value) for value in values]
+        formats = [BINARY if type(value) is bytes else 0 for value in values]
+        if connection.closed:
+            raise Lost(unknown=False)
         pgconn = connection.pgconn
         if not connection.autocommit and pgconn.transaction_status == TransactionStatus.IDLE:
             self._fine(pgconn.exec_(b"BEGIN"))
         name = self._name(statement)
-        given: Sequence[Any] = [_written(value) for value in values]
-        formats = [BINARY if type(value) is bytes else 0 for value in values]
-        self._rows = _rows(self._fine(pgconn.exec_prepared(name, given, formats, BINARY)))
+        # without a transaction around it, the server commits a statement before it answers
+        commits = connection.autocommit and not statement.startswith("SELECT")
+        self._rows = _rows(self._fine(pgconn.exec_prepared(name, given, formats, BINARY), commits))
         return self
 
     def fetchall(self) -> list[Row]:
@@ -81,10 +95,24 @@ class Prepared:
             known[statement] = name
         return name
 
-    def _fine(self, result: Any) -> Any:
-        if result.status not in _FINE:
-            raise errors.error_from_result(result, encoding="utf-8")
-        return result
+    def _fine(self, result: Any, commits: bool = False) -> Any:
+        if result.status in _FINE:
+            return result
+        if self._connection.pgconn.status == ConnStatus.BAD:  # it has no SQLSTATE then
+            raise Lost(unknown=commits)
+        raise errors.error_from_result(result, encoding="utf-8")
+
+
+def at_rest(connection: Connection[Any]) -> bool:
+    """Whether a connection that runs nothing is still there: what a server says unasked is that it ends. This sends
+    nothing and costs a microsecond."""
+    if connection.closed:
+        return False
+    poll = connection.__dict__.get(_SOCKET)
+    if poll is None:
+        poll = connection.__dict__[_SOCKET] = select.poll()
+        poll.register(connection.pgconn.socket, select.POLLIN)
+    return not poll.poll(0)
 
 
 @cache

@@ -15,6 +15,8 @@ from hub.store import keyed
 from hub.store.criteria import cost, is_keyed, value_key
 from hub.store.tables import history, resource
 
+MAX_VERSION = 2**31 - 1  # what the column holds: a larger number is of no version, and no parameter
+
 
 @dataclass(frozen=True, slots=True)
 class Stored:
@@ -65,6 +67,8 @@ def version(
     now = current(connection, access, resource_type, identity)
     if now is None or now.version == number:
         return now
+    if number > MAX_VERSION:
+        return None
     row = keyed.earlier(connection, now.rid, number)
     return Stored(*row) if row else None
 

@@ -73,16 +73,6 @@ def test_two_processes_of_one_sqlite_file_take_turns(tmp_path: Path, migrated_sq
     second.close()
 
 
-def test_a_snapshot_does_not_see_what_is_written_meanwhile(database: Database) -> None:
-    add(database, 1)
-    with database.snapshot() as connection:
-        before = connection.execute(select(resource.c.id)).scalars().all()
-        with ThreadPoolExecutor(1) as pool:
-            pool.submit(add, database, 2).result(10)
-        assert connection.execute(select(resource.c.id)).scalars().all() == before == ["1"]
-    assert ids(database) == ["1", "2"]
-
-
 def test_a_refusal_keeps_the_reading_connection_and_a_fault_of_the_database_does_not(database: Database) -> None:
     with database.read() as first:
         pass

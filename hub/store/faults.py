@@ -1,0 +1,85 @@
+"""What went wrong with the database: whether to try again, and what a caller is told.
+
+https://www.postgresql.org/docs/current/errcodes-appendix.html
+Three cases are kept apart: nothing was stored, surely; another writer came first, so that it is done again; and the
+connection was lost while something was being committed, so that nobody knows: that is never tried again here.
+"""
+
+import sqlite3
+from typing import Any
+
+import psycopg
+from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError
+
+from hub.problems import Problem
+from hub.store.prepared import Lost
+
+# serialization failure, deadlock, a row that is not as it was (hub.store.batch)
+RETRIED = ("40001", "40P01", "22012")
+FULL = "53100"
+READ_ONLY = "25006"  # the server is not the primary any more
+UNKNOWN = (
+    "The connection to the database was lost: it is not known whether this was stored. Ask before repeating it;"
+    " what had an Idempotency-Key or If-None-Exist may be repeated as it was"
+)
+
+
+class Overtaken(Exception):
+    """What was read is not what is there any more: read it again, and under a lock."""
+
+
+class Unknown(Exception):
+    """The connection was lost during a commit: nobody knows whether there was one."""
+
+
+FAULTS = (DBAPIError, Overtaken, Unknown, psycopg.Error, sqlite3.Error)
+
+
+def _cause(error: BaseException | None) -> Any:
+    return error.orig if isinstance(error, DBAPIError) and error.orig else error
+
+
+def _state(error: BaseException | None) -> str:
+    return getattr(_cause(error), "sqlstate", None) or ""
+
+
+def worth_another_try(error: BaseException) -> bool:
+    """Another writer took a key first (also a row number, hub.store.rids), or PostgreSQL chose us to give way."""
+    first = isinstance(_cause(error), Overtaken | psycopg.IntegrityError | sqlite3.IntegrityError)
+    return first or _state(error) in RETRIED
+
+
+def is_lost(error: BaseException | None) -> bool:
+    """The connection ended. Of an error of a commit that says nothing of its outcome; of any other, it says that
+    nothing was committed."""
+    cause = _cause(error)
+    if isinstance(cause, Lost):
+        return not cause.unknown
+    return isinstance(error, DBAPIError) and error.connection_invalidated
+
+
+def leave(connection: Connection, error: BaseException | None) -> None:
+    """Let nobody use this connection again, if it is of no use any more."""
+    if isinstance(_cause(error), Lost) or _state(error) == READ_ONLY:
+        connection.invalidate()  # SQLAlchemy does so itself with what it ran
+
+
+def problem_of(error: BaseException) -> Problem:
+    """What a caller is told when the database cannot do it now; no statement, no values."""
+    cause, state = _cause(error), _state(error)
+    if isinstance(cause, Unknown) or (isinstance(cause, Lost) and cause.unknown):
+        return Problem("busy", UNKNOWN, headers={"Retry-After": "5"})
+    if isinstance(cause, Overtaken):
+        return Problem("busy", "Others keep changing what this is about", headers={"Retry-After": "1"})
+    if "disk is full" in str(cause) or state == FULL:
+        return Problem("no-space", "The hub's disk is full; nothing was stored")
+    if isinstance(cause, psycopg.OperationalError | sqlite3.OperationalError) or state == READ_ONLY:
+        return Problem(
+            "busy", "The database is not available now; nothing was stored", headers={"Retry-After": "5"}
+        )
+    return Problem("exception", "The database refused the work; nothing was stored")
+
+
+def all_in_use() -> Problem:
+    return Problem("busy", "All database connections are in use; nothing was stored", headers={"Retry-After": "5"})
