@@ -9,37 +9,37 @@ generic plan for a patient and a status reads the whole status. The few statemen
 written so that one plan is right for all values, and are prepared. `synchronous_commit` is switched on, whatever
 the server's default says.
 
+A connection that the server ended while it was at rest is replaced before it is used. One that ends during a commit
+leaves open whether there was one: nothing is tried again then, and the answer says so.
+
 Refuses: a database that cannot be written now raises Problem `busy` (503) or `no-space` (507).
 """
 
 import fcntl
 import os
-import sqlite3
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
-import psycopg
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import InvalidatePoolError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.pool import NullPool, StaticPool
 
 from hub.problems import Problem
-from hub.store.prepared import Prepared
+from hub.store.faults import FAULTS as FAULTS
+from hub.store.faults import Overtaken as Overtaken
+from hub.store.faults import Unknown, all_in_use, is_lost, leave, problem_of, worth_another_try
+from hub.store.prepared import Prepared, at_rest
+from hub.store.together import Together
 
 LOCK_WAIT_SECONDS = 10
 POOL_WAIT_SECONDS = 5
 WRITE_TRIES = 10
 STATEMENTS = 120  # compiled ones kept by an engine: the hub has fewer shapes than that, and each costs memory
-RETRIED = (
-    "40001",
-    "40P01",
-    "22012",
-)  # serialization failure, deadlock, a row that is not as it was (hub.store.batch)
 Result = TypeVar("Result")
 
 
@@ -68,6 +68,7 @@ class Database:
             event.listen(engine, "connect", _prepare_sqlite)
         event.listen(self._writes, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE"))
         self._turn = threading.Lock()
+        self._together = Together(self._transaction, self._alone, FAULTS)
         locks = (path.with_name(f"{path.name}.{name}") for name in ("lock", "gate"))
         self._lock_file, self._gate_file = (os.open(lock, os.O_RDWR | os.O_CREAT, 0o600) for lock in locks)
 
@@ -94,12 +95,14 @@ class Database:
             query_cache_size=STATEMENTS,
             connect_args=connect,
         )
+        for engine in (self._reads, self._writes):
+            event.listen(engine, "checkout", _must_be_there)
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """A connection of this thread, in autocommit; not for writing."""
         held: Connection | None = getattr(self._local, "connection", None)
-        if held is None or held.closed or held.invalidated:
+        if held is None or not self._is_usable(held):
             with _told_as_problem():
                 held = self._local.connection = self._reads.connect()
         try:
@@ -109,41 +112,70 @@ class Database:
             # a refusal such as 404 says nothing against the connection
             if not isinstance(error, Problem) or isinstance(error.__cause__, FAULTS):
                 self._local.connection = None
+                leave(held, error.__cause__ if isinstance(error, Problem) else error)
                 held.close()
             raise
 
-    @contextmanager
-    def snapshot(self) -> Iterator[Connection]:
-        """A connection on which several reads see one moment of the database."""
-        if self.is_sqlite:
+    def _is_usable(self, held: Connection) -> bool:
+        if held.closed or held.invalidated:
+            return False
+        if self.is_sqlite or at_rest(held.connection.driver_connection):  # type: ignore[arg-type]
+            return True
+        held.invalidate()
+        held.close()
+        return False
+
+    def reading(self, work: Callable[[Connection], Result]) -> Result:
+        """`work`, which only reads, with the connection of `read`; once again where that was lost meanwhile."""
+        try:
             with self.read() as connection:
-                connection.exec_driver_sql("BEGIN")
-                try:
-                    yield connection
-                finally:
-                    connection.exec_driver_sql("COMMIT")
-            return
-        with _told_as_problem(), self._writes.connect() as connection:
-            yield connection.execution_options(isolation_level="REPEATABLE READ")
+                return work(connection)
+        except Problem as problem:
+            if not is_lost(problem.__cause__):
+                raise
+        with self.read() as connection:
+            return work(connection)
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
         """One transaction: committed and durable when the block ends, undone when it raises."""
-        with _told_as_problem(), self._my_turn(), self._writes.begin() as connection:
+        with _told_as_problem(), self._transaction() as connection:
             yield connection
 
     def writing(self, work: Callable[[Connection], Result]) -> Result:
-        """`work` in one transaction, run again where PostgreSQL broke a deadlock or another writer came first."""
+        """`work` in one transaction, run again where PostgreSQL broke a deadlock or another writer came first, and
+        once where the connection was lost before the commit. Another thread may do it (hub.store.together)."""
+        result: Result = self._together.do(work) if self.is_sqlite else self._alone(work)
+        return result
+
+    def _alone(self, work: Callable[[Connection], Result]) -> Result:
         for attempt in range(1, WRITE_TRIES + 1):
             try:
-                with self._my_turn(), self._writes.begin() as connection:
+                with self._transaction() as connection:
                     return work(connection)
             except PoolTimeout as error:
                 raise all_in_use() from error
             except FAULTS as error:
-                if not _worth_another_try(error) or attempt == WRITE_TRIES:
+                again = worth_another_try(error) or (is_lost(error) and attempt == 1)
+                if not again or attempt == WRITE_TRIES:
                     raise problem_of(error) from error
         raise AssertionError("unreachable")
+
+    @contextmanager
+    def _transaction(self) -> Iterator[Connection]:
+        committing = False
+        try:
+            with self._my_turn(), self._writes.begin() as connection:
+                try:
+                    yield connection
+                except FAULTS as error:
+                    leave(connection, error)
+                    raise
+                committing = True
+        except FAULTS as error:
+            if committing and is_lost(error):
+                raise Unknown from error
+            raise
 
     def at_once(self, work: Callable[[Connection], Result]) -> Result:
         """As `writing`, once, for work that writes with one statement, if at all: with PostgreSQL each statement is
@@ -154,7 +186,8 @@ class Database:
             with self.read() as connection:
                 return work(connection)
         except Problem as problem:
-            if isinstance(problem.__cause__, FAULTS) and _worth_another_try(problem.__cause__):
+            cause = problem.__cause__
+            if isinstance(cause, FAULTS) and (worth_another_try(cause) or is_lost(cause)):
                 raise Overtaken from problem
             raise
 
@@ -199,11 +232,9 @@ def _prepare_sqlite(connection: Any, _record: object) -> None:
         connection.execute(f"PRAGMA {pragma}")
 
 
-class Overtaken(Exception):
-    """What was read is not what is there any more: read it again, and under a lock."""
-
-
-FAULTS = (DBAPIError, Overtaken, psycopg.Error, sqlite3.Error)
+def _must_be_there(connection: Any, _record: object, _proxy: object) -> None:
+    if not at_rest(connection):
+        raise InvalidatePoolError  # the others ended with it; SQLAlchemy makes a new one
 
 
 def driver(connection: Connection) -> Any:
@@ -212,36 +243,6 @@ def driver(connection: Connection) -> Any:
     held = connection.connection.driver_connection
     assert held is not None
     return Prepared(held) if connection.dialect.name == "postgresql" else held.cursor()
-
-
-def _cause(error: BaseException) -> BaseException:
-    return error.orig if isinstance(error, DBAPIError) and error.orig else error
-
-
-def _worth_another_try(error: BaseException) -> bool:
-    """Another writer took a key first (also a row number, hub.store.rids), or PostgreSQL chose us to give way."""
-    cause = _cause(error)
-    first = isinstance(cause, Overtaken | psycopg.IntegrityError | sqlite3.IntegrityError)
-    return first or getattr(cause, "sqlstate", None) in RETRIED
-
-
-def problem_of(error: BaseException) -> Problem:
-    """What a caller is told when the database cannot do it now; no statement, no values."""
-    cause = _cause(error)
-    if isinstance(cause, Overtaken):
-        return Problem("busy", "Others keep changing what this is about", headers={"Retry-After": "1"})
-    text = str(cause)
-    if "disk is full" in text or getattr(cause, "sqlstate", "") == "53100":
-        return Problem("no-space", "The hub's disk is full; nothing was stored")
-    if isinstance(cause, psycopg.OperationalError | sqlite3.OperationalError):
-        return Problem(
-            "busy", "The database is not available now; nothing was stored", headers={"Retry-After": "5"}
-        )
-    return Problem("exception", "The database refused the work; nothing was stored")
-
-
-def all_in_use() -> Problem:
-    return Problem("busy", "All database connections are in use; nothing was stored", headers={"Retry-After": "5"})
 
 
 @contextmanager
