@@ -8,8 +8,9 @@ import re
 from collections.abc import Collection, Iterator, Mapping
 
 from conformance.definitions.package import Definition, Package
+from conformance.definitions.token_systems import are_never_there
 
-COLUMNS = ("base", "code", "type", "expression", "targets", "url", "components", "required")
+COLUMNS = ("base", "code", "type", "expression", "targets", "url", "components", "required", "systems")
 _PREFIX = "http://hl7.org/fhir/SearchParameter/"
 _EVERY = 100  # an official list is either all types or at most 20
 _EXAMPLES = ("example", "example-extension", "example-reference")
@@ -37,6 +38,7 @@ def _rows(parameter: Definition, types: Mapping[str, str], required: Collection[
             url,
             "; ".join(_component(c, types) for c in parameter.get("component", ())),
             "yes" if expression in required or "exists()" in expression else "",
+            "never" if parameter["type"] == "token" and are_never_there(expression) else "",
         )
 
 

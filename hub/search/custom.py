@@ -46,7 +46,7 @@ class Known:
         """As a row of r4_parameters.csv."""
         one = self.definition
         row = {"base": one.base, "code": one.code, "type": one.type, "expression": one.expression}
-        return row | {"targets": one.targets, "url": one.url, "components": "", "required": ""}
+        return row | {"targets": one.targets, "url": one.url, "components": "", "required": "", "systems": ""}
 
 
 @dataclass(frozen=True, slots=True)

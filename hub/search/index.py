@@ -1,7 +1,8 @@
 """The index rows of a resource: pure, and the same for every database.
 
 Rules: https://hl7.org/fhir/R4/search.html
-A token is found by code, by system and code, by system, and (without a system) by `|code`; a reference by
+A token is found by code, by system and code, by system, and (without a system) by `|code`; where no token of a
+parameter ever has a system, by code alone (hub.search.parsing asks for nothing else then). A reference is found by
 Type/id and by id; a quantity by its number, with or without its unit: hence several keys a value. A row of a
 composite has the first component in its key, and the second one as the value.
 """
@@ -147,7 +148,10 @@ def _add_tokens(rows: IndexRows, parameter: Parameter, nodes: list[Any], base: s
     name = (parameter.base, parameter.code)
     for node in nodes:
         for token in tokens(node):
-            rows.tokens.update(token_keys(name, token))
+            if parameter.systemless:
+                rows.tokens.add(key(*name, "c", token[1]))
+            else:
+                rows.tokens.update(token_keys(name, token))
         if isinstance(node, dict):
             rows.tokens.update(key(*name, "ot", *typed) for typed in typed_identifiers(node))
             rows.strings.update((key(*name, "text"), plain(text)[:MAX_STRING]) for text in words(node))

@@ -76,7 +76,7 @@ class Component:
 @dataclass(frozen=True, slots=True, eq=False)
 class Parameter:
     """One parameter of one resource type. `walk` gives the nodes of a resource that it looks at; `usual` where
-    resources without a value are the rare ones."""
+    resources without a value are the rare ones; `systemless` where its tokens never have a system."""
 
     base: str
     code: str
@@ -86,6 +86,7 @@ class Parameter:
     walk: Walk
     components: tuple[Component, ...] = ()
     usual: bool = False
+    systemless: bool = False
 
     @property
     def shown(self) -> str:
@@ -158,6 +159,7 @@ def _parameter(base: str, row: dict[str, str]) -> Parameter:
         compile_path(row["expression"]),
         tuple(_component(base, code, text) for text in row["components"].split("; ") if text),
         bool(row["required"]) or code in USUAL.get(base, "").split(),
+        bool(row["systems"]),
     )
 
 

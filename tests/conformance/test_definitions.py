@@ -131,3 +131,13 @@ def test_building_again_gives_the_shipped_bytes() -> None:
     assert {name: content == (ROOT / name).read_bytes() for name, content in built.items()} == dict.fromkeys(
         built, True
     )
+
+
+def test_parameters_whose_tokens_never_have_a_system_are_told() -> None:
+    found = {(row["base"], row["code"]): row["systems"] for row in rows(TABLES[0]) if row["type"] == "token"}
+    never = ["gender", "active", "phone", "telecom", "deceased", "address-use"]
+    assert {found["Patient", code] for code in never} == {"never"}
+    assert {found[base, "status"] for base in ("Task", "ServiceRequest", "Observation")} == {"never"}
+    may = [("Patient", "identifier"), ("Patient", "language"), ("Observation", "code"), ("Resource", "_tag")]
+    assert {found[one] for one in [*may, ("Resource", "_security"), ("Device", "din")]} == {""}
+    assert {row["systems"] for row in rows(TABLES[0]) if row["type"] != "token"} == {""}
