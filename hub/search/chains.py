@@ -4,10 +4,11 @@ Rules: https://hl7.org/fhir/R4/search.html#chaining, #has and https://hl7.org/fh
 An untyped chain over several target types searches those that have the parameter, and finds what any of them gives.
 Refuses: more than MAX_DEPTH steps or MAX_BRANCHES target types (`too-costly`); parameters, types and modifiers that
 do not fit (`not-supported`); types that the caller may not search (`forbidden`, see `granted`), before any query.
+An untyped chain without some of its types would be another question, and inside `not` find what does not match.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from hub.access import Access
 from hub.fhir.types import resource_types
@@ -167,7 +168,7 @@ class _Parser:
         """The target types that understand the rest. Where none does, the first one's reason is told."""
         told: Problem | None = None
         found = False
-        for target in sorted(targets(parameter)):
+        for target in sorted(implied(parameter)):
             try:
                 step = self.condition(target, rest)
             except Problem as problem:
@@ -196,6 +197,13 @@ def targets(parameter: Parameter) -> frozenset[str]:
     return resource_types() if parameter.targets in ((), ("Resource",)) else frozenset(parameter.targets)
 
 
+def implied(parameter: Parameter) -> frozenset[str]:
+    """The types that an untyped chain leads to. R4 lists Group among the targets of `patient`, but its expressions
+    select Patients only; that of DeviceUseStatement alone does not, where `patient:Group` names the other type."""
+    found = targets(parameter)
+    return found & {"Patient"} if parameter.code == "patient" and "Patient" in found else found
+
+
 def touched(found: Condition) -> Iterator[str]:
     """The other types that a condition looks at."""
     match found:
@@ -214,29 +222,43 @@ def touched(found: Condition) -> Iterator[str]:
 
 
 def granted(found: Condition, access: Access) -> Condition:
-    """The condition as this caller may ask it: of the implied types of a chain those that are granted.
-    Raises Problem `forbidden` where a named type is not, or none of the implied ones; whatever is stored."""
+    """The condition, where this caller may search every type that it looks at. Raises Problem `forbidden`, whatever
+    is stored."""
     match found:
         case Chain():
-            return _granted_chain(found, access)
+            _require_steps(found, access)
         case Has(_, parameter, inner):
             access.require(SEARCH, parameter.base)
-            return replace(found, condition=granted(inner, access))
+            granted(inner, access)
         case Every(conditions) | Some(conditions):
-            return replace(found, conditions=tuple(granted(each, access) for each in conditions))
+            for each in conditions:
+                granted(each, access)
         case Not(_, inner):
-            return replace(found, condition=granted(inner, access))
+            granted(inner, access)
     return found
 
 
-def _granted_chain(chain: Chain, access: Access) -> Chain:
-    steps, refusal = [], None
-    for target, step in chain.steps:
-        try:
-            access.require(SEARCH, target)
-            steps.append((target, granted(step, access)))
-        except Problem as problem:
-            refusal = problem
-    if refusal and (chain.typed or not steps):
-        raise refusal
-    return replace(chain, steps=tuple(steps))
+def _require_steps(chain: Chain, access: Access) -> None:
+    """Raises Problem where the caller may not take every step; where it may take some, they are to be named."""
+    refused = {target: why for target, step in chain.steps if (why := _refusal(target, step, access))}
+    if not refused:
+        return
+    first, code = next(iter(refused.values())), chain.parameter.code
+    may = [target for target, _ in chain.steps if target not in refused]
+    if chain.typed or not may:
+        raise first
+    message = (
+        f"'{code}' leads to {', '.join(target for target, _ in chain.steps)}, and the token's scopes do not cover "
+        f"what is asked of {', '.join(refused)}; name the type, as in {code}:{may[0]}"
+    )
+    raise Problem("forbidden", message, code, first.headers)
+
+
+def _refusal(target: str, step: Condition, access: Access) -> Problem | None:
+    """Why the caller may not take a step of a chain."""
+    try:
+        access.require(SEARCH, target)
+        granted(step, access)
+    except Problem as problem:
+        return problem
+    return None

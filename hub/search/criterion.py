@@ -2,20 +2,20 @@
 
 Rules: https://hl7.org/fhir/R4/search.html#modifiers and hub.search.parsing
 Refuses: unknown parameters and modifiers (`not-supported`), values that do not parse (`value`), more than MAX_OR
-alternatives (`too-costly`).
+alternatives, or that mean more than MAX_VALUES values (`too-costly`), what is too long (hub.search.texts).
 """
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from itertools import islice
 
 from hub.problems import Problem
 from hub.search import custom
 from hub.search.parameters import IN_COLUMNS, NOT_SERVED, Parameter, parameters_of
 from hub.search.parsing import PREFIXES as PREFIXES
 from hub.search.parsing import Asked, targets, values
-from hub.search.parsing import split as split
-from hub.search.parsing import unescape as unescape
 from hub.search.terms import NoTerms, Terms
+from hub.search.texts import alternatives, entered
 from hub.search.wanted import CompositeValue as CompositeValue
 from hub.search.wanted import DateValue as DateValue
 from hub.search.wanted import IdentifierValue as IdentifierValue
@@ -31,6 +31,7 @@ from hub.search.wanted import TypedIdentifierValue as TypedIdentifierValue
 from hub.search.wanted import Value as Value
 
 MAX_OR = 500
+MAX_VALUES = 10_000  # one alternative may mean many: a value set's codes, all URIs above another
 # `:missing` goes with every type. `:above` and `:below` of a reference need a hierarchy of resources, which no
 # parameter of R4 defines; they are refused.
 MODIFIERS = {
@@ -62,20 +63,22 @@ class Criterion:
 
 def criterion(resource_type: str, name: str, text: str, base: str = "", terms: Terms = NO_TERMS) -> Criterion:
     """One `name[:modifier]=value[,value…]` of a URL."""
-    if "\0" in text:
-        raise Problem("value", f"The value of '{name[:64]}' holds a NUL character", name[:64])
+    entered(text, name)
     code, _, modifier = name.partition(":")
     parameter = parameters_of(resource_type).get(code)
     if parameter is None:
         raise _unknown(resource_type, code)
     _check_modifier(parameter, modifier)
-    parts = [part for part in split(text, ",") if part]
+    parts = alternatives(text, code)
     if len(parts) > MAX_OR:
         raise Problem("too-costly", f"'{code}' takes at most {MAX_OR} alternatives", code)
     if not parts or (modifier == "missing" and len(parts) > 1):
         raise Problem("value", f"'{code}' has {'several values' if parts else 'no value'}", code)
     asked = Asked(parameter, parameter.type, modifier, base, terms)
-    return Criterion(parameter, modifier, tuple(dict.fromkeys(v for part in parts for v in values(asked, part))))
+    meant = list(islice((value for part in parts for value in values(asked, part)), MAX_VALUES + 1))
+    if len(meant) > MAX_VALUES:
+        raise Problem("too-costly", f"'{code}' means more than {MAX_VALUES} values", code)
+    return Criterion(parameter, modifier, tuple(dict.fromkeys(meant)))
 
 
 def _unknown(resource_type: str, code: str) -> Problem:

@@ -4,7 +4,8 @@ Rules: https://hl7.org/fhir/R4/search_filter.html. `and` and `or` are read from 
 closer; `not` stands before parentheses. A path may be a chain. Texts are compared without case and accents; `ne` of
 a token, reference, uri or text is true where no value is equal.
 Refuses: what does not parse (`value`), filters inside a path such as `name[type eq x].value` and operators that a
-parameter's type does not have (`not-supported`), more than MAX_TESTS tests (`too-costly`).
+parameter's type does not have (`not-supported`), more than MAX_TESTS tests, MAX_LEVELS levels of conditions inside
+each other, MAX_LEAVES tests in all branches of its chains (`too-costly`), texts too long (hub.search.texts).
 """
 
 import json
@@ -17,10 +18,13 @@ from hub.search.chains import Chain, Condition, Every, Not, Overlap, Some, Text,
 from hub.search.criterion import NO_TERMS
 from hub.search.parameters import Parameter, parameters_of
 from hub.search.terms import Terms
+from hub.search.texts import entered, kept
 from hub.search.values import date_range, plain
 
 MAX_TESTS = 50
+MAX_LEAVES = 200
 MAX_NESTING = 20
+MAX_LEVELS = 7  # of conditions inside each other; SQLite's parser has room for twice as many
 LONGEST = 4096
 NAME = "_filter"
 
@@ -48,6 +52,12 @@ def filter_condition(
     found = reader.expression(0)
     if reader.word() is not None:
         raise _broken()
+    if _leaves(found) > MAX_LEAVES:
+        message = f"_filter takes at most {MAX_LEAVES} tests in all branches of its chains; name the types"
+        raise Problem("too-costly", message, NAME)
+    if _levels(found) > MAX_LEVELS:
+        message = f"_filter takes at most {MAX_LEVELS} levels of and, or, not and steps of a chain"
+        raise Problem("too-costly", message, NAME)
     return found
 
 
@@ -102,7 +112,7 @@ class _Reader:
         found = self._operand(nesting)
         while self._is("and") or self._is("or"):
             together = Every if self._take().text == "and" else Some
-            found = together((found, self._operand(nesting)))
+            found = together((*_parts(found, together), *_parts(self._operand(nesting), together)))
         return found
 
     def _operand(self, nesting: int) -> Condition:
@@ -125,7 +135,7 @@ class _Reader:
         path, operator, value = self._take(), self._take(), self._take()
         if path.kind != "word" or operator.kind != "word" or value.kind == "sign" or not _PATH.match(path.text):
             raise _broken()
-        text = _text(value)
+        text = _text(value, path.text)
         if "." in path.text:
             return self._chained(path.text, operator.text, text)
         return self._tested(self._type, path.text, operator.text, text)
@@ -148,11 +158,41 @@ class _Reader:
         return test(_Test(resource_type, parameter, operator, text, self._base, self._terms))
 
 
-def _text(value: Word) -> str:
+def _parts(found: Condition, together: type[Every | Some]) -> tuple[Condition, ...]:
+    """What holds together in the same way is one condition, however it was grouped: `a and b and c` has no levels,
+    and SQLite's parser a stack of a hundred places."""
+    return found.conditions if isinstance(found, together) else (found,)
+
+
+def _leaves(found: Condition) -> int:
+    """The tests in all branches."""
+    match found:
+        case Every(conditions) | Some(conditions):
+            return sum(map(_leaves, conditions))
+        case Not(_, inner):
+            return _leaves(inner)
+        case Chain(_, steps):
+            return sum(_leaves(step) for _, step in steps)
+    return 1
+
+
+def _levels(found: Condition) -> int:
+    """How many times and, or, not and steps of a chain stand inside each other."""
+    match found:
+        case Every(conditions) | Some(conditions):
+            return 1 + max(map(_levels, conditions))
+        case Not(_, inner):
+            return 1 + _levels(inner)
+        case Chain(_, steps):
+            return 1 + max(_levels(step) for _, step in steps)
+    return 0
+
+
+def _text(value: Word, path: str) -> str:
     if value.kind != "string":
-        return value.text
+        return entered(value.text, path)
     try:
-        return str(json.loads(value.text))
+        return entered(str(json.loads(value.text)), path)
     except ValueError:
         raise _broken() from None
 
@@ -166,6 +206,8 @@ def _ended(found: Condition, test: Callable[[str], Condition]) -> Condition:
         try:
             steps.append((target, _ended(step, test) if isinstance(step, Chain) else test(target)))
         except Problem as problem:
+            if problem.kind not in ("not-supported", "value"):
+                raise
             told = problem
     if not steps:
         raise told or _broken()
@@ -197,14 +239,14 @@ def _unequal(test: _Test) -> Condition:
 
 
 def _of_string(test: _Test) -> Condition:
-    wanted = plain(test.text)
+    wanted = kept(plain(test.text), test.parameter.code)
     if not wanted:
         raise Problem("value", f"_filter: '{test.parameter.code}' has no value", test.parameter.code)
     return Text(test.parameter, test.operator, wanted)
 
 
 def _unequal_string(test: _Test) -> Condition:
-    return Not(test.type, Text(test.parameter, "eq", plain(test.text)))
+    return Not(test.type, Text(test.parameter, "eq", kept(plain(test.text), test.parameter.code)))
 
 
 def _prefixed(test: _Test) -> Condition:

@@ -3,7 +3,7 @@
 Rules: https://hl7.org/fhir/R4/search.html#ptypes, #prefix, #modifiers, #escaping
 One text may mean several values: `:in` is every code of a value set, `uri:above` every URI above.
 Refuses: values that do not parse (`value`), value sets and codes that the hub's terminology does not know
-(`not-supported`), value sets of more than MAX_CODES codes (`too-costly`).
+(`not-supported`), value sets of more than MAX_CODES codes (`too-costly`), texts too long (hub.search.texts).
 """
 
 import re
@@ -17,7 +17,8 @@ from hub.search.index import MIME_CODES
 from hub.search.numbers import around, chord, point, searched
 from hub.search.parameters import Parameter
 from hub.search.terms import Code, Terms
-from hub.search.values import date_range, reference_of, uris_above
+from hub.search.texts import kept, split, unescape
+from hub.search.values import date_range, plain, reference_of, uris_above
 from hub.search.wanted import (
     CompositeValue,
     DateValue,
@@ -58,22 +59,6 @@ def targets(parameter: Parameter) -> Collection[str]:
     return resource_types() if parameter.targets == ("Resource",) else parameter.targets
 
 
-def split(text: str, separator: str) -> list[str]:
-    r"""Parts between separators that are not escaped; the backslashes stay. In `a\\,b` the backslash is escaped."""
-    parts = [""]
-    for piece in re.findall(r"\\.|.", text, re.DOTALL):
-        if piece == separator:
-            parts.append("")
-        else:
-            parts[-1] += piece
-    return parts
-
-
-def unescape(text: str) -> str:
-    r"""`\,` `\|` `\$` and `\\` as the characters they stand for. https://hl7.org/fhir/R4/search.html#escaping"""
-    return re.sub(r"\\([,|$\\])", r"\1", text)
-
-
 def values(asked: Asked, text: str) -> Iterator[Value]:
     """What one alternative of a criterion means."""
     by_modifier = _BY_MODIFIER.get((asked.type, asked.modifier)) or _BY_MODIFIER.get(("", asked.modifier))
@@ -89,19 +74,36 @@ def _missing(asked: Asked, text: str) -> Iterator[Value]:
     yield MissingValue(text == "true")
 
 
-def _text(_: Asked, text: str) -> TextValue:
-    return TextValue(unescape(text))
+def _text(asked: Asked, text: str) -> TextValue:
+    """A text as string search compares it; with `:exact` the resource itself decides, whatever the index knows."""
+    found = unescape(text)
+    if asked.modifier != "exact":
+        kept(plain(found), asked.parameter.shown)
+    return TextValue(found)
 
 
 def _texts(asked: Asked, text: str) -> Iterator[Value]:
     yield _text(asked, text)
 
 
+def _uri(_: Asked, text: str) -> TextValue:
+    return TextValue(unescape(text))
+
+
+def _below(asked: Asked, text: str) -> Iterator[Value]:
+    yield TextValue(kept(unescape(text), asked.parameter.shown))
+
+
 def _token(asked: Asked, text: str) -> TokenValue:
     parts = [unescape(part) for part in split(text, "|")]
     if len(parts) > 2 or not any(parts):
         raise asked.wrong("code, system|code, |code or system|")
-    return TokenValue(None, parts[0]) if len(parts) == 1 else TokenValue(parts[0], parts[1])
+    return TokenValue(None, parts[0]) if len(parts) == 1 else TokenValue(parts[0] or _none(asked), parts[1])
+
+
+def _none(asked: Asked) -> str | None:
+    """How `no system` is asked for; where there never is one, it is not asked for."""
+    return None if asked.parameter.systemless else ""
 
 
 def _of_type(asked: Asked, text: str) -> Iterator[Value]:
@@ -133,7 +135,7 @@ def _coded(asked: Asked, codes: Collection[Code] | None, known: str) -> Iterator
         raise Problem("not-supported", f"'{code}:{asked.modifier}' takes {known}", code)
     if len(codes) > MAX_CODES:
         raise Problem("too-costly", f"'{code}:{asked.modifier}' takes at most {MAX_CODES} codes", code)
-    return (TokenValue(system, one) for coded in codes for system, one in (coded, ("", coded[1])))
+    return (TokenValue(system, one) for coded in codes for system, one in (coded, (_none(asked), coded[1])))
 
 
 def _reference(asked: Asked, text: str) -> ReferenceValue:
@@ -231,7 +233,7 @@ _BY_TYPE: Mapping[str, Callable[[Asked, str], Value]] = {
     "reference": _reference,
     "date": _date,
     "string": _text,
-    "uri": _text,
+    "uri": _uri,
     "number": _number,
     "quantity": _quantity,
     "composite": _composite,
@@ -247,4 +249,5 @@ _BY_MODIFIER: Mapping[tuple[str, str], Callable[[Asked, str], Iterator[Value]]] 
     ("token", "below"): _hierarchy,
     ("reference", "identifier"): _identifier,
     ("uri", "above"): _above,
+    ("uri", "below"): _below,
 }

@@ -1,7 +1,8 @@
 """A search URL as a Query: every parameter is understood, or refused, or (lenient) named.
 
 Rules: https://hl7.org/fhir/R4/search.html
-Refuses: what hub.search.criterion, chains, filters and sorting refuse. With `Prefer: handling=lenient` unknown
+Refuses: what hub.search.criterion, chains, filters and sorting refuse; a control parameter of one value that is
+given twice. With `Prefer: handling=lenient` unknown
 parameters are left out and listed in `Query.ignored`.
 """
 
@@ -25,6 +26,8 @@ MAX_PAIRS = 100
 MAX_TYPED = 20  # types whose own parameters are looked at in one search
 EVERY = "Resource"  # the parameters that every type has
 TOTALS = ("none", "estimate", "accurate")
+SINGLE = {"_total": "none", "_summary": "false", "_cursor": ""}  # what holds where they are not given
+CONTROLS = frozenset(("_count", "_sort", "_elements", *SINGLE))  # they say what is shown, not what is found
 
 Pair = tuple[str, str]
 
@@ -115,7 +118,8 @@ class _Reading:
         self._inclusions: list[Inclusion] = []
         self._elements: list[str] = []
         self._sort: tuple[SortKey, ...] = ()
-        self._control = {"_count": str(limits.page), "_total": "none", "_summary": "false", "_cursor": ""}
+        self._control = {"_count": str(limits.page), **SINGLE}
+        self._given: set[str] = set()
 
     def query(self, pairs: Sequence[Pair], lenient: bool) -> Query:
         if len(pairs) > MAX_PAIRS:
@@ -133,6 +137,7 @@ class _Reading:
 
     def _take(self, name: str, value: str) -> None:
         if name in self._control:
+            self._once(name)
             self._control[name] = value
         elif name.startswith(NAMES):
             self._inclusions.append(inclusion(self._type, name, value))
@@ -142,9 +147,15 @@ class _Reading:
             if self._sort:
                 raise Problem("value", "_sort stands once, with commas between its keys", "_sort")
             self._sort = sort_keys(self._type or EVERY, value)
-        elif name != "_format":
+        else:
             found = self._condition(name, value)
             (self._criteria if isinstance(found, Criterion) else self._conditions).append(found)  # type: ignore[arg-type]
+
+    def _once(self, name: str) -> None:
+        """The self link would claim both of two."""
+        if name in self._given:
+            raise Problem("value", f"{name} stands once", name)
+        self._given.add(name)
 
     def _condition(self, name: str, value: str) -> Condition:
         limits = self._limits

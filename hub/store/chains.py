@@ -8,7 +8,7 @@ says which parameter does. Either way each step is one look-up in an index, on S
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from sqlalchemy import BigInteger, Boolean, ColumnElement, and_, false, literal, or_, select, true, union_all
+from sqlalchemy import BigInteger, Boolean, ColumnElement, and_, false, func, literal, or_, select, true, union_all
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
 
@@ -249,7 +249,7 @@ def _is_pointed_at(parameter: Parameter, inner: Condition, rid: Any) -> ColumnEl
 
 
 def _text(condition: Text) -> ColumnElement[bool]:
-    value, wanted = index_string.c.value, condition.text[:MAX_STRING]
+    value, wanted = index_string.c.value, condition.text  # it is shorter than MAX_STRING (hub.search.texts.kept)
     name = index_string.c.param == key(condition.parameter.base, condition.parameter.code)
     match condition.operator:
         case "eq":
@@ -257,7 +257,8 @@ def _text(condition: Text) -> ColumnElement[bool]:
         case "co":
             return and_(name, value.contains(wanted, autoescape=True))
         case "ew":
-            return and_(name, value.endswith(wanted, autoescape=True))
+            # what is as long as the index keeps a text may have been cut: nobody knows its end
+            return and_(name, value.endswith(wanted, autoescape=True), func.length(value) < MAX_STRING)
     return and_(name, value >= wanted, value < wanted + criteria.LAST_CHARACTER)
 
 

@@ -56,6 +56,7 @@ CLIENTS = {
     "other": "system/*.cruds",
     "patients": "system/Patient.cruds",
     "tasks": "system/Task.rs system/Patient.r system/Observation.s",
+    "chart": "system/Patient.rs system/Observation.rs system/Condition.r system/Practitioner.r",
     "reader": "system/*.r",
     "searcher": "system/*.s",
     "creator": "system/*.c",

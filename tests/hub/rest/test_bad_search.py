@@ -164,6 +164,36 @@ def test_lenient_handling_still_refuses_values_that_do_not_parse(api: Api) -> No
     refused(api.get("/Patient?birthdate=zz2020", Prefer="handling=lenient"), 400, "value")
 
 
+TWICE = {
+    "_summary": ("true", "text"),
+    "_total": ("none", "accurate"),
+    "_count": ("1", "2"),
+    "_cursor": ("", ""),
+    "_sort": ("_id", "_lastUpdated"),
+}
+
+
+@pytest.mark.parametrize("name", TWICE)
+def test_what_has_one_value_stands_once(api: Api, name: str) -> None:
+    """The last would count, and the self link claim both."""
+    api.have(patient("1"))
+    first, second = (f"{name}={value}" for value in TWICE[name])
+    asked = f"{first}&{second}"
+    for where in ("/Patient", "/", "/Patient/1/Observation", "/Patient/1/*"):
+        refused(api.get(f"{where}?{asked}"), 400, "value")
+    for again in (asked, f"{first}&{first}"):
+        refused(api.get(f"/Patient?{again}", Prefer="handling=lenient"), 400, "value")
+    refused(api.form("/Patient/_search", asked), 400, "value")
+    refused(api.form(f"/Patient/_search?{first}", second), 400, "value")
+
+
+def test_what_adds_up_may_stand_several_times(api: Api) -> None:
+    api.have(patient("1", gender="other", name=[{"family": "Invented"}]))
+    path = "/Patient?_elements=gender&_elements=name&_include=Patient:link&_include=Patient:organization"
+    (found,) = api.get(path).json["entry"]
+    assert {"gender", "name"} <= found["resource"].keys()
+
+
 def test_a_count_past_the_limit_is_the_limit(api: Api) -> None:
     """S06"""
     answer = api.get("/Patient?_count=1000000")

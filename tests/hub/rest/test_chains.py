@@ -2,6 +2,8 @@
 
 import pytest
 
+from hub.search.chains import touched
+from hub.search.query import Limits, parse
 from tests.hub.asking import Api, mrn, observation, patient, refused
 
 
@@ -180,15 +182,62 @@ def test_types_that_may_not_be_searched_are_not_looked_at(api: Api, path: str) -
     refused(api.as_("patients").get(path), 403, "forbidden")
 
 
-def test_of_the_types_that_a_chain_implies_those_that_may_be_searched_count(api: Api) -> None:
+@pytest.fixture
+def linked(api: Api) -> Api:
     api.have(
         patient("1", name=[{"family": "Apple"}]),
         {"resourceType": "RelatedPerson", "id": "r", "patient": ref("Patient/1"), "name": [{"family": "Apple"}]},
         patient("2", link=[{"other": ref("Patient/1"), "type": "seealso"}]),
         patient("3", link=[{"other": ref("RelatedPerson/r"), "type": "seealso"}]),
     )
-    assert sorted(api.found("/Patient?link.name=apple")) == ["2", "3"]
-    assert api.as_("patients").found("/Patient?link.name=apple") == ["2"]
+    return api
+
+
+def test_an_untyped_chain_is_answered_whole_or_asks_for_the_type(linked: Api) -> None:
+    """Who may not search RelatedPersons would get a part of the answer, and not know."""
+    assert sorted(linked.found("/Patient?link.name=apple")) == ["2", "3"]
+    mine = linked.as_("patients")
+    for path in (
+        "/Patient?link.name=apple",
+        "/Patient?link.name=apple&_count=0",
+        "/Patient?_filter=link.name eq apple",
+    ):
+        answer = mine.get(path)
+        told = refused(answer, 403, "forbidden")["diagnostics"]
+        assert "RelatedPerson" in told
+        assert "link:Patient" in told
+        assert 'error="insufficient_scope"' in answer.headers["WWW-Authenticate"]
+    assert mine.found("/Patient?link:Patient.name=apple") == ["2"]
+    assert mine.found("/Patient?_filter=link:Patient.name eq apple") == ["2"]
+
+
+def test_inside_not_no_type_is_left_out(linked: Api) -> None:
+    """Without RelatedPersons, Patient 3 would seem to be linked to nobody of that name."""
+    path = "/Patient?_filter=not (link.name eq apple)"
+    assert linked.found(path) == ["1"]
+    refused(linked.as_("patients").get(path), 403, "forbidden")
+    assert linked.as_("patients").found("/Patient?_filter=not (link:Patient.name eq apple)") == ["1", "3"]
+
+
+def test_a_condition_of_a_write_is_not_narrowed(linked: Api) -> None:
+    """It would create what is there already."""
+    sent = patient(link=[{"other": ref("RelatedPerson/r"), "type": "seealso"}])
+    answer = linked.as_("patients").post("/Patient", sent, If_None_Exist="link.name=apple&_id=3")
+    refused(answer, 403, "forbidden")
+
+
+def test_not_behind_a_chain_finds_what_leads_to_another(county: Api) -> None:
+    assert sorted(county.found("/Observation?subject._id:not=ann")) == ["b1", "g1"]
+    refused(county.as_("tasks").get("/Observation?subject._id:not=ann"), 403, "forbidden")
+
+
+def test_patient_leads_to_patients_without_naming_them(county: Api) -> None:
+    """US Core: a client with scopes for Patient and Observation has none for Group, which R4 lists as a target."""
+    for name in ("patient.name", "patient.identifier:missing", "patient:Patient.gender"):
+        (chain,) = parse("Observation", [(name, "true")], Limits()).conditions
+        assert set(touched(chain)) == {"Patient"}
+    assert sorted(county.as_("chart").found("/Observation?patient.name=apple")) == ["a1", "a2"]
+    refused(county.as_("chart").get("/Observation?subject.name=apple"), 403, "forbidden")
 
 
 def test_lenient_handling_leaves_a_broken_chain_out(county: Api) -> None:

@@ -81,6 +81,10 @@ ROWS = {
     "Patient?identifier=https://a.invalid|1&identifier=https://b.invalid|1": "",
     "Patient?active=true": "ann",
     "Patient?active=false": "cy",
+    "Patient?active=|true": "ann",
+    "Patient?active=https://a.invalid|true": "",
+    "Patient?phone=|555-0100": "ann",
+    "Patient?phone=phone|555-0100": "",
     "Patient?deceased=true": "bo",
     "Patient?deceased=false": "ann cy",
     "Patient?phone=555-0100": "ann",
@@ -229,7 +233,7 @@ def test_what_changed_is_found_by_its_new_values_only(api: Api) -> None:
 def test_a_text_longer_than_the_index_keeps_is_found_by_its_beginning(api: Api) -> None:
     long = "x" * 600
     api.have(patient("1", name=[{"text": f"{long}a"}]), patient("2", name=[{"text": f"{long}b"}]))
-    assert api.found(f"/Patient?name={long}a") == ["1"]
+    refused(api.get(f"/Patient?name={long}a"), 400, "too-long")  # the index could not count what it finds
     assert api.found(f"/Patient?name:exact={long}b") == ["2"]
-    assert api.found(f"/Patient?name={long}") == ["1", "2"]
+    assert api.found(f"/Patient?name={long[:399]}") == ["1", "2"]
     refused(api.get(f"/Patient?_summary=count&name:foo={long}"), 400, "not-supported")

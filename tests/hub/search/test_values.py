@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 
 from hub.clock import micros
 from hub.problems import Problem
-from hub.search.criterion import PREFIXES, DateValue, ReferenceValue, TokenValue, criterion, split, unescape
+from hub.search.criterion import PREFIXES, DateValue, ReferenceValue, TokenValue, criterion
 from hub.search.match import PREFIX, matches
 from hub.search.query import Limits, parse
+from hub.search.texts import split, unescape
 from hub.search.values import CONTACT_SYSTEMS, FOREVER, NEVER, date_range, dates, plain, strings, tokens
 
 
