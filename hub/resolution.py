@@ -2,19 +2,19 @@
 
 Rules: https://hl7.org/fhir/R4/http.html#trules, https://hl7.org/fhir/R4/bundle.html#references (a relative
 reference is read against the base in its entry's fullUrl)
-Refuses: urn:uuid references without an entry (400), conditional references that find none or several (412),
-a fullUrl that two entries have (400); with `integrity`, local references to what is not there (422), or may not
-be seen: both are answered alike.
+Refuses: urn:uuid and urn:oid references without an entry (400), conditional references that find none or several
+(412), a fullUrl that two entries have (400); with `integrity`, local references to what is not there (422), or
+may not be seen: both are answered alike.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Connection
 
 from hub.access import Access
 from hub.fhir.bundles import ID, Entry
-from hub.fhir.references import rewrite
+from hub.fhir.references import NAMES, comparable, rewrite
 from hub.fhir.types import resource_types
 from hub.problems import Problem
 from hub.search.match import matches
@@ -25,7 +25,7 @@ from hub.versions import Target
 
 Resource = dict[str, Any]
 Content = tuple[Target, Resource | None]  # what an entry will have written
-ADDRESSES = ("urn:uuid:", "urn:oid:", "http://", "https://")
+ADDRESSES = (*NAMES, "http://", "https://")
 
 
 class Links:
@@ -52,11 +52,12 @@ class Links:
         return rewrite(resource, resolve, self._addresses)  # type: ignore[no-any-return]
 
     def _resolved(self, reference: str, beside: str) -> str:
-        found = self._addresses.get(reference) or (beside and self._addresses.get(beside + reference))
+        name = comparable(reference)
+        found = self._addresses.get(name) or (beside and self._addresses.get(beside + reference))
         if found:
             return found
-        if reference.startswith("urn:uuid:"):
-            raise Problem("unresolved", "A urn:uuid reference has no entry in this Bundle")
+        if name.startswith(NAMES):
+            raise Problem("unresolved", "A urn:uuid or urn:oid reference has no entry in this Bundle")
         resource_type, mark, condition = reference.partition("?")
         if not mark or ":" in resource_type or "/" in resource_type:
             return reference
@@ -69,16 +70,21 @@ class Links:
     def _referred(self, query: Query) -> str | None:
         """What a conditional reference finds once this commit is done: its writes count, its deletions do not."""
         mine = {t.identity: resource for t, resource in self._contents if t.identity and t.found is None}
-        written = [
-            identity[1]
+        written = {
+            identity
             for identity, resource in mine.items()
             if identity[0] == query.type
-            and not query.conditions  # what looks further is answered by what is stored
             and resource is not None
             and matches(query.criteria, {**resource, "id": identity[1]}, self._base)
-        ]
-        kept = conditions.candidates(self._connection, self._access, query, mine.keys(), self._base)
-        return conditions.only(query, [*written, *(row.id for row in kept)])
+        }
+        if query.conditions:  # what looks further is answered by what is stored
+            return conditions.only(query, self._stored(query, mine.keys() - written))
+        named = [identity[1] for identity in written]
+        return conditions.only(query, [*named, *self._stored(query, mine.keys())])
+
+    def _stored(self, query: Query, besides: Collection[Identity]) -> list[str]:
+        found = conditions.candidates(self._connection, self._access, query, besides, self._base)
+        return [row.id for row in found]
 
     def missing(self) -> Entry | None:
         """An entry that refers to something local that will not be there, or None."""
@@ -93,7 +99,7 @@ def _addresses(contents: Sequence[Content]) -> Mapping[str, str]:
     """fullUrl → Type/id, for entries that others may point at."""
     found: dict[str, str] = {}
     for target, _ in contents:
-        url = target.entry.full_url
+        url = comparable(target.entry.full_url)
         if not target.identity or target.entry.method == "DELETE" or not url.startswith(ADDRESSES):
             continue
         address = "/".join(target.identity)

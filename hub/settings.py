@@ -142,7 +142,8 @@ SETTINGS: tuple[Setting, ...] = (
         "HUB_REFERENTIAL_INTEGRITY",
         "no",
         "`yes` refuses what refers to a resource of this hub that is not there, or that the client may not read "
-        "(422). The hub's own writes are not asked.",
+        "(422). It is asked when something is written, and only then: a later DELETE is not refused, nor told, "
+        "because others refer to what it deletes. The hub's own writes are not asked.",
         _flag,
     ),
     Setting("HUB_LOG_LEVEL", "warning", "`debug`, `info` (a line a request), `warning` or `error`.", _level),

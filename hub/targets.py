@@ -1,7 +1,8 @@
 """Which resource each entry of a commit is about, decided before anything is locked.
 
 Rules: https://hl7.org/fhir/R4/http.html#trules, #ccreate, #cond-update, #3.1.0.7.1 (conditional delete), #patch
-Refuses: conditions that find several (412), one identity in two entries (400).
+Refuses: conditions that find several (412), one identity in two entries (400). Where the condition of an update
+finds nothing it creates, under the id that was sent if that is free (409 in hub.versions).
 What a condition found is looked at again once it is locked: see `changed_since`.
 """
 
@@ -45,7 +46,7 @@ def _created(entry: Entry, _: Query, found: Stored | None) -> Target:
 def _updated(entry: Entry, query: Query, found: Stored | None) -> Target:
     sent = (entry.resource or {}).get("id")
     if found is None:
-        return Target(entry, (entry.type, sent or str(uuid4())), fresh=not sent)
+        return Target(entry, (entry.type, sent or str(uuid4())), fresh=not sent, creates=True)
     if sent not in (None, found.id):
         raise Problem("invalid", "The resource has another id than the one the condition found", "id")
     return Target(entry, (entry.type, found.id), query=query)

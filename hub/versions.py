@@ -1,11 +1,12 @@
 """The next version of each resource that a commit touches: decided here, written by hub.transactions.
 
 Rules: https://hl7.org/fhir/R4/http.html#versioning, #update (ids and meta are the server's), #concurrency
-Refuses: a stale If-Match (412), a patch of what is not there (404) or was deleted (410), a patch that changes the
-type or the id (400). An update that changes nothing makes no new version. Touches no database.
+Refuses: a stale If-Match (412), an update whose condition found nothing where another resource has its id (409), a
+patch of what is not there (404) or was deleted (410), a patch that changes the type or the id (400). An update that
+changes nothing makes no new version. Touches no database.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -46,13 +47,15 @@ class Result:
 @dataclass(frozen=True, slots=True)
 class Target:
     """An entry whose identity is decided. `found` is set where nothing is to be written; `fresh` says that the id
-    was made just now, so that nothing can be there; `query` is the condition that found what is to be changed."""
+    was made just now, so that nothing can be there; `query` is the condition that found what is to be changed;
+    `creates` says that an update's condition found nothing: a resource of its id is another one."""
 
     entry: Entry
     identity: Identity | None
     found: Stored | None = None
     fresh: bool = False
     query: Query | None = None
+    creates: bool = False
 
 
 class Work:
@@ -71,6 +74,9 @@ class Work:
             return Result(200, target.found)
         old = self.held.get(target.identity) if target.identity else None
         _check_version(target.entry, old)
+        if target.creates and old is not None and not old.deleted:
+            where = f"{target.entry.type}.id"
+            raise Problem("conflict", "The condition finds nothing, and another resource has this id", where)
         if target.identity is None or (target.entry.method == "DELETE" and (old is None or old.deleted)):
             return Result(204, None)
         before = json.stored(old.body) if old and old.body else None
@@ -80,13 +86,20 @@ class Work:
         status = 204 if resource is None else 201 if before is None else 200
         return Result(status, self._keep(old, before, *new))
 
+    def overtaken(self, targets: Iterable[Target]) -> Iterator[tuple[Target, Result]]:
+        """What was only found, and was replaced by another entry since: answered with what stands now."""
+        newest = {new.rid: new for _, new in self.replaced}
+        for target in targets if newest else ():
+            if target.found is not None and (new := newest.get(target.found.rid)) is not None:
+                yield target, Result(200, new)
+
     def _next(self, identity: tuple[str, str], old: Stored | None, resource: Resource | None) -> tuple[Stored, Any]:
         # a clock that jumped back must not make a resource older than it was
         at = max(self._now, old.last_updated + 1) if old else self._now
         version = old.version + 1 if old else 1
         now = resource and _stamped(resource, identity, version, at)
         body = json.write(now) if now else None
-        rid = old.rid if old else new_rid(at)
+        rid = old.rid if old else new_rid(at, self.changes)
         return Stored(rid, *identity, version, at, now is None, body), now
 
     def _keep(self, old: Stored | None, before: Resource | None, new: Stored, now: Resource | None) -> Stored:

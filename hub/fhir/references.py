@@ -1,31 +1,106 @@
-"""References inside a resource, and making them literal.
+"""References inside a resource, and making them literal: by the type of each element, not by what reads alike.
 
-Rules: https://hl7.org/fhir/R4/http.html#trules: references, and uri values that equal a fullUrl of the Bundle.
-A uri that equals an http fullUrl stays: it may be the canonical URL of what is stored, and must not be lost.
+Rules: https://hl7.org/fhir/R4/http.html#trules (references; elements of type uri, url, oid and uuid; links of
+the narrative; not canonicals), https://hl7.org/fhir/R4/bundle.html#references (those of a stored Bundle lead to
+its own entries and stay)
+A uri that equals an http fullUrl stays: it may be the canonical URL of what is stored, and must not be lost. So
+does a `system`: it names a namespace, whatever else has the same name.
 """
 
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Iterator, Mapping
+from functools import cache
+from html import escape, unescape
 from typing import Any
 
+from hub.fhir.elements import RESOURCE, Element, elements_of
+
 Resolve = Callable[[str], str]
+NAMES = ("urn:uuid:", "urn:oid:")  # of something that must stand in the same Bundle
+
+_URI, _REFERENCE, _NARRATIVE = "uri", "reference", "div"  # what is not looked into, but replaced
+_URIS = frozenset({"uri", "url", "oid", "uuid"})
+# `<` cannot stand inside an attribute: each try ends at the next one
+_LINK = re.compile(r"""<(?:a|img)\s(?:[^<>"']|"[^"<]*"|'[^'<]*')*>""")
+_ATTRIBUTE = re.compile(r"""(\s)([^\s=<>"'/]+)(\s*=\s*)("[^"]*"|'[^']*')""")
 
 
-def rewrite(node: Any, resolve: Resolve, addresses: Mapping[str, str]) -> Any:
-    """A copy of a node in which every Reference.reference went through `resolve`, and every other string that
-    is a `urn:` fullUrl of the Bundle became the address behind it. Contained references (`#x`) stay, and so
-    does `value`: an Identifier's value is a string, not a URI, even where it reads like one."""
-    if isinstance(node, dict):
-        return {name: _member(name, value, resolve, addresses) for name, value in node.items()}
+def comparable(uri: str) -> str:
+    """A `urn:uuid:` or `urn:oid:` in small letters: case says nothing there. https://www.rfc-editor.org/rfc/rfc8141"""
+    if uri[3:4] != ":":
+        return uri
+    small = uri.lower()
+    return small if small.startswith(NAMES) else uri
+
+
+def rewrite(resource: Any, resolve: Resolve, addresses: Mapping[str, str]) -> Any:
+    """A copy of a resource in which every Reference.reference went through `resolve`, and every other link that is
+    a fullUrl of the Bundle became the address behind it (`addresses`, by what is `comparable`). Contained
+    references (`#x`) stay."""
+    return _node(resource, RESOURCE, resolve, addresses)
+
+
+def _node(node: Any, holder: str, resolve: Resolve, addresses: Mapping[str, str]) -> Any:
     if isinstance(node, list):
-        return [rewrite(child, resolve, addresses) for child in node]
-    if isinstance(node, str) and node.startswith("urn:"):
-        return addresses.get(node, node)
-    return node
+        return [_node(child, holder, resolve, addresses) for child in node]
+    if not isinstance(node, dict):
+        return node
+    steps = _steps(node.get("resourceType", "") if holder == RESOURCE else holder)
+    return {
+        name: _member(value, steps[name], resolve, addresses) if name in steps else value
+        for name, value in node.items()
+    }
 
 
-def _member(name: str, value: Any, resolve: Resolve, addresses: Mapping[str, str]) -> Any:
-    if name == "reference" and isinstance(value, str):
-        return value if value.startswith("#") else resolve(value)
-    if name == "value" and isinstance(value, str):
-        return value
-    return rewrite(value, resolve, addresses)
+def _member(value: Any, step: str, resolve: Resolve, addresses: Mapping[str, str]) -> Any:
+    if step is _URI:
+        return _uri(value, addresses)
+    if step is _REFERENCE:
+        return resolve(value) if isinstance(value, str) and value[:1] != "#" else value
+    if step is _NARRATIVE:
+        return _div(value, addresses)
+    return _node(value, step, resolve, addresses)
+
+
+def _uri(value: Any, addresses: Mapping[str, str]) -> Any:
+    if isinstance(value, list):
+        return [_uri(child, addresses) for child in value]
+    if isinstance(value, str) and value[3:4] == ":":  # of all URIs only those of `urn:` are replaced
+        return addresses.get(comparable(value), value)
+    return value
+
+
+def _div(div: Any, addresses: Mapping[str, str]) -> Any:
+    """A narrative, its links that are fullUrls replaced."""
+    if not addresses or not isinstance(div, str):
+        return div
+
+    def attribute(found: re.Match[str]) -> str:
+        before, name, sign, value = found.groups()
+        address = addresses.get(comparable(unescape(value[1:-1]))) if name in ("href", "src") else None
+        return found[0] if address is None else f'{before}{name}{sign}"{escape(address)}"'
+
+    return _LINK.sub(lambda link: _ATTRIBUTE.sub(attribute, link[0]), div)
+
+
+@cache
+def _steps(holder: str) -> Mapping[str, str]:
+    """What is to be done with the members of a holder, by name: a holder to look into, or what is replaced. All
+    others have nothing to do with links."""
+    if holder == "Bundle.entry":
+        return {}
+    return {name: step for element in elements_of(holder).values() for name, step in _of(holder, element)}
+
+
+def _of(holder: str, element: Element) -> Iterator[tuple[str, str]]:
+    name = element.name
+    if not element.primitive:
+        yield name, element.type
+        return
+    yield f"_{name}", "Element"
+    if holder == "Reference" and name == "reference":
+        yield name, _REFERENCE
+    elif element.type == "xhtml":
+        yield name, _NARRATIVE
+    elif element.type in _URIS and name != "system":
+        yield name, _URI

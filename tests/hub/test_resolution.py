@@ -86,6 +86,48 @@ def test_what_is_deleted_is_not_referred_to_by_its_full_url(swept: Database) -> 
     assert caught.value.kind == "unresolved"
 
 
+UUID = "urn:uuid:c757873d-ec9a-4326-a141-556f43239520"
+SPELLED = {
+    "a uuid": (UUID, UUID),
+    "its digits in capitals": (UUID, "urn:uuid:C757873D-EC9A-4326-A141-556F43239520"),
+    "all of it in capitals": (UUID, UUID.upper()),
+    "the fullUrl in capitals": (UUID.upper(), UUID),
+    "an oid": ("urn:oid:1.2.3", "urn:oid:1.2.3"),
+    "an oid in capitals": ("urn:oid:1.2.3", "URN:OID:1.2.3"),
+}
+
+
+@pytest.mark.parametrize(("full_url", "reference"), SPELLED.values(), ids=SPELLED)
+def test_names_are_resolved_however_they_are_spelled_and_refused_where_nobody_has_them(
+    swept: Database, full_url: str, reference: str
+) -> None:
+    referring = entry("POST", "Observation", about(reference))
+    made, new = commit(swept, referring, entry("POST", "Patient", patient(), full_url=full_url))
+    assert new.stored is not None
+    assert stored(swept, made)["subject"]["reference"] == f"Patient/{new.stored.id}"
+    for others in ([], [entry("POST", "Patient", patient(), full_url="urn:uuid:another")]):
+        with pytest.raises(Problem) as caught:
+            commit(swept, referring, *others)
+        assert (caught.value.kind, caught.value.issues[0].where) == ("unresolved", "Bundle.entry[0]")
+
+
+def test_two_spellings_are_one_full_url(swept: Database) -> None:
+    twice = [entry("POST", "Patient", patient(), full_url=url) for url in (UUID, UUID.upper())]
+    with pytest.raises(Problem) as caught:
+        commit(swept, *twice)
+    assert caught.value.kind == "duplicate"
+
+
+def test_systems_and_values_of_identifiers_are_no_references(swept: Database) -> None:
+    named = [{"system": "urn:oid:1.2.3", "value": "urn:oid:1.2.4"}, {"system": "urn:ietf:rfc:3986", "value": UUID}]
+    made, _ = commit(
+        swept,
+        entry("POST", "Patient", patient(identifier=named)),
+        entry("POST", "Patient", patient(), full_url="urn:oid:1.2.3"),
+    )
+    assert stored(swept, made)["identifier"] == named
+
+
 MISSING = {
     "never there": "Patient/none",
     "a version of what was never there": "Patient/none/_history/1",
@@ -100,7 +142,7 @@ FINE = {
     "in the same Bundle": "Patient/new",
     "itself": "Observation/o",
     "on another server": "https://there.example/r4/Patient/none",
-    "a name of something else": "urn:oid:1.2.3",
+    "a name of something else": "urn:invented:1.2.3",
 }
 
 

@@ -234,6 +234,44 @@ def test_a_conditional_reference_sees_the_commits_own_writes_and_not_what_it_del
     assert caught.value.kind == "no-match"
 
 
+OF_X = "organization.name=X"
+
+
+def test_a_conditional_reference_that_looks_further_finds_what_its_commit_updates(swept: Database) -> None:
+    writes = writer(swept)
+    put(writes, {"resourceType": "Organization", "id": "x", "name": "X"})
+    at_x = {"managingOrganization": {"reference": "Organization/x"}}
+    put(writes, patient("p", identifier=mrn("1"), **at_x))
+    for condition, update, found in (
+        (OF_X, patient("p", active=True, identifier=mrn("1"), **at_x), True),
+        (f"{OF_X}&{BY}1", patient("p", active=False, identifier=mrn("1"), **at_x), True),
+        (f"{OF_X}&{BY}1", patient("p", identifier=mrn("2"), **at_x), False),
+        (OF_X, None, False),
+    ):
+        referring = entry("PUT", "Observation/o", observation("o", subject={"reference": f"Patient?{condition}"}))
+        change = entry("PUT", "Patient/p", update) if update else entry("DELETE", "Patient/p")
+        if found:
+            writes.commit(bundle(referring, change), ALL, many=True)
+            assert current(swept, "Observation", "o")["subject"]["reference"] == "Patient/p"
+            assert current(swept, "Patient", "p")["active"] is (update or {})["active"]
+            continue
+        with pytest.raises(Problem) as caught:
+            writes.commit(bundle(referring, change), ALL, many=True)
+        assert caught.value.kind == "no-match"
+
+
+def test_a_conditional_create_is_answered_with_the_version_its_commit_leaves(swept: Database) -> None:
+    writes = writer(swept)
+    put(writes, patient("p", identifier=mrn("1")))
+    create = entry("POST", "Patient", patient(identifier=mrn("1")), ifNoneExist=f"{BY}1")
+    for number, changed in enumerate((patient("p", identifier=mrn("1"), active=True), patient("p")), start=2):
+        found, updated = writes.commit(bundle(create, entry("PUT", "Patient/p", changed)), ALL, many=True)
+        assert (found.status, updated.status) == (200, 200)
+        assert found.stored == updated.stored
+        assert found.stored is not None
+        assert found.stored.version == number
+
+
 def test_a_conditional_create_does_not_find_what_its_commit_deletes(swept: Database) -> None:
     writes = writer(swept)
     put(writes, patient("old", identifier=mrn("1")))
