@@ -2,7 +2,8 @@
 
 Rules: SMART App Launch 2.2 scopes (https://hl7.org/fhir/smart-app-launch/scopes-and-launch-context.html):
 the letters c r u d s; `r` covers read, vread and instance history, `u` update and patch, `s` search and
-type or system history. A batch or transaction is checked entry by entry.
+type or system history. A patch needs `r` beside `u`: what it tests and finds
+tells what is stored. A batch or transaction is checked entry by entry.
 """
 
 from dataclasses import dataclass

@@ -23,9 +23,7 @@ from hub.resolution import Content, Links
 from hub.search import custom
 from hub.search.index import IndexRows, index_change, index_rows
 from hub.store import parameters, write
-from hub.store.conditions import Identity
 from hub.store.engine import Database, Overtaken
-from hub.store.read import Stored
 from hub.versions import Change as Change
 from hub.versions import Result as Result
 from hub.versions import Target, Work, patched
@@ -84,6 +82,8 @@ class Transactions:
 
     def _check(self, entry: Entry, access: Access, many: bool) -> None:
         access.require(INTERACTION[entry.method], entry.type)
+        if entry.method == "PATCH":  # what it finds, tests and leaves as it was tells what is stored
+            access.require("read", entry.type)
         if entry.query or entry.if_none_exist:
             access.require("search-type", entry.type)
         if entry.resource is None:
@@ -152,6 +152,8 @@ class Transactions:
                 result = work.do(target, literal)
             # of several deletions of one entry there is no one version to tell
             results[id(entry)] = Result(result.status, None) if id(entry) in results else result
+        for target, newer in work.overtaken(target for target, _ in contents):
+            results[id(target.entry)] = newer
         if self._integrity and (lost := links.missing()):
             with _named(lost, many):
                 raise Problem("reference-missing", "A reference leads to nothing here", lost.type)

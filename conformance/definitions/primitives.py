@@ -3,6 +3,7 @@ r"""The primitive types as JSON Schemas, with the value rules of R4 as regular e
 Rules: https://hl7.org/fhir/R4/datatypes.html#primitive. Differences from the printed expressions, each on purpose:
 - calendar: 2026-02-30 has no day, so the months have their lengths and only leap years have 29 February;
 - a control character other than TAB, LF, CR is refused in every string, as the text (not the regex) says;
+- U+FFFE and U+FFFF are refused with them: no character has these numbers, and XML 1.0 (2.2) cannot say them;
 - no-break space and its like are allowed in a string: "[ \r\n\t\S]" was not written to forbid them;
 - base64 keeps its padding rule (RFC 4648 section 4), with white space allowed between groups.
 The regex engine is linear in the length of the text, so none of them can be made slow by its input.
@@ -13,8 +14,8 @@ from typing import Any
 Schema = dict[str, Any]
 
 MAX_STRING = 1024 * 1024  # https://hl7.org/fhir/R4/datatypes.html#string
-_CONTROL = r"\x00-\x08\x0b\x0c\x0e-\x1f"
-VISIBLE = r"[^\s\x00-\x1f]"
+_CONTROL = r"\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff"
+VISIBLE = r"[^\s\x00-\x1f\ufffe\uffff]"
 ID = r"[A-Za-z0-9.\-]{1,64}"
 
 _YEAR = r"(?:[0-9](?:[0-9](?:[0-9][1-9]|[1-9]0)|[1-9]00)|[1-9]000)"

@@ -50,6 +50,17 @@ def etag_version(text: Any, where: str = "If-Match") -> int | None:
     return int(found[1])
 
 
+def none_exist(text: Any, where: str = "If-None-Exist") -> str:
+    """The condition of a create; empty where none was sent, which is None. Raises Problem(`invalid`) where what was
+    sent asks nothing: the client does not expect a create whatever is there."""
+    if text is None:
+        return ""
+    found = _text(text, where).lstrip("?")
+    if not found.strip():
+        raise Problem("invalid", "The condition of a conditional create is empty", where)
+    return found
+
+
 def etag(version: int) -> str:
     return f'W/"{version}"'
 
@@ -90,7 +101,7 @@ def entry_of(entry: dict[str, Any], place: int) -> Entry:
         resource,
         _text(entry.get("fullUrl"), where),
         etag_version(request.get("ifMatch"), f"{where}.request.ifMatch"),
-        _text(request.get("ifNoneExist"), where).lstrip("?"),
+        none_exist(request.get("ifNoneExist"), f"{where}.request.ifNoneExist"),
         _text(request.get("ifNoneMatch"), where),
         place,
         operation=operation,
@@ -113,8 +124,9 @@ def _resource(method: str, resource: Any, where: str) -> dict[str, Any] | None:
 
 
 def _check_address(method: str, identity: str, version: int | None, query: str, where: str) -> None:
-    """A write has one address: POST the type, others the type with an id or with a condition."""
-    if method == "GET" and not (identity and query):
+    """A write has one address: POST the type, others the type with an id or with a condition. What a GET may have
+    behind its `?` the interaction itself decides."""
+    if method == "GET":
         return
     fine = version is None and (not identity and not query if method == "POST" else bool(identity) != bool(query))
     if not fine:

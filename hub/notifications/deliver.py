@@ -3,7 +3,8 @@
 Rules: https://hl7.org/fhir/uv/subscriptions-backport/STU1.1/channels.html#rest-hook (handshake: 2xx makes the
 Subscription active, anything else an error) and Standard Webhooks (2xx is success, 410 stops, anything else is
 tried again; the id of a message stays).
-Each send asks anew: is the Subscription active, may its owner see this, do the filters still hold.
+Each send asks anew: is the Subscription active, may its owner see this, do the filters still hold. A filter by
+panel tells who is a member of a Group: the owner must be allowed to see that, too. A handshake counts such events.
 Refuses: addresses that are not fit; nothing of a receiver's answer is kept but its status.
 """
 
@@ -32,6 +33,7 @@ HANDSHAKE_TRIES = 3
 UNSETTLED_SECONDS = 30
 GONE = 410
 CHANGED = "The Subscription has changed since"
+NO_PANEL = "The owner may not read Group, which a filter by panel tells of"
 SecretOf = Callable[[str], str | None]
 Allowed = Callable[[str, Event], bool]
 
@@ -42,8 +44,8 @@ NOT_ACTIVE: Mapping[str, type[Done] | type[Dead]] = {"off": Done, "error": Dead}
 @dataclass(frozen=True, slots=True)
 class Deliveries:
     """`transactions` is the hub's own writer (its validation knows no `issues` of clients); `secret_of` a client's
-    webhook secret, `allowed` whether a client may see an event now: where either raises, nothing is sent and the
-    worker tries later. `seconds` is the longest wait for a receiver."""
+    webhook secret, `allowed` whether a client may see an event now (asked of a panel's Group as if it were one's):
+    where either raises, nothing is sent until later. `seconds` is the longest wait for a receiver."""
 
     database: Database
     transactions: Transactions
@@ -68,7 +70,9 @@ class Deliveries:
             return Done(CHANGED)
         owner, message = work.payload["owner"], bundles.identity(self.base, f"{work.kind}/{work.key}")
         bundle = bundles.handshake(asked, count.events if count else 0, message, self.base, self._micros())
-        failure = self._sent(asked, owner, bundle)
+        failure = (
+            self._sent(asked, owner, bundle) if self._may_narrow(asked, owner) else _Failure(NO_PANEL, final=True)
+        )
         if failure is None:
             return Done("" if self._became(asked, "active", owner=owner) else CHANGED)
         if work.attempts < HANDSHAKE_TRIES and not failure.final:
@@ -83,7 +87,7 @@ class Deliveries:
             told = self._told(connection, work.payload["subscription"], event)
         if not isinstance(told, _Told):
             return told
-        if not self.allowed(told.owner, event):
+        if not self.allowed(told.owner, event) or not self._may_narrow(told.asked, told.owner):
             return Done("The owner may not see this (any more)")
         message = bundles.identity(self.base, f"{work.kind}/{work.key}")
         bundle = bundles.notice(told.asked, event, number, told.focus, message, self.base, self._micros())
@@ -93,6 +97,12 @@ class Deliveries:
         if failure.status == GONE and self._became(told.asked, "off", failure.reason):
             return Done(failure.reason)
         return self._again(work, failure.reason)
+
+    def _may_narrow(self, asked: Subscription, owner: str) -> bool:
+        """Whether the owner may see, now, what its filters tell: whoever is told of a panel's people knows them."""
+        panels = [found for found in asked.filters if isinstance(found, filters.Panel)]
+        groups = sorted({group for panel in panels for group in panel.groups})
+        return all(self.allowed(owner, Event(asked.topic, "Group", group, 0, self._micros())) for group in groups)
 
     def _told(self, connection: Connection, name: str, event: Event) -> "_Told | Settled":
         """Whom to tell and what; or what becomes of the notice where nobody is to be told."""

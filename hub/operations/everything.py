@@ -3,7 +3,8 @@
 Rules: https://hl7.org/fhir/R4/patient-operation-everything.html
 The patient comes first, then the compartment in the order of row numbers, so that pages stay right while others
 write; with each page what its resources refer to (one level). Only what belongs to no patient is added that way:
-another patient's record is no part of this one. Types that the client may not read are not there.
+another patient's record is no part of this one. Types that the client may not read are not there, and of the
+compartment those that it may not search: who lists what belongs to a patient searches.
 `start` and `end`: hub.operations.care_dates. `_since`: what changed since; what a changed resource refers to comes
 along, changed or not. `_type` narrows all of it, the Patient included.
 Served for one patient: all patients at once are a bulk export. Pages hold up to 200 resources unless `_count` says
@@ -75,6 +76,8 @@ def _wanted(call: Call) -> _Wanted:
     types = frozenset(name for text in given.get("_type", ()) for name in text.split(","))
     for name in sorted(types):
         call.access.require("read", name)
+        if name != "Patient" and membership("Patient", name):
+            call.access.require("search-type", name)
     low, high = _range(given, "start")[0], _range(given, "end")[1]
     if low >= high:
         raise Problem("value", "start is after end", "start")
@@ -115,7 +118,7 @@ def _members(call: Call, after: int, chunk: int) -> Iterator[Stored]:
 
 def _look(call: Call, wanted: _Wanted, patient: Stored, found: _Found, row: Stored) -> None:
     found.seen += 1
-    if not call.access.may("read", row.type):
+    if not (row is patient or call.access.may("search-type", row.type)) or not call.access.may("read", row.type):
         return
     body = row.body or b"{}"
     cited = _references(call.base).findall(body)

@@ -25,7 +25,7 @@ from hub.rest.cors import Cors
 from hub.rest.faults import as_problem
 from hub.rest.hub import Hub
 from hub.rest.idempotency import HEADER, Once
-from hub.rest.rendering import FORM, PLAIN, Style, WsgiHeaders
+from hub.rest.rendering import PLAIN, Style, WsgiHeaders
 from hub.rest.routes import ROUTES, Route
 from hub.store import parameters
 
@@ -135,9 +135,8 @@ def _serve(
     if not route.open:
         parameters.look(hub.database)
     if route.reads:
-        with hub.database.read() as connection:
-            return cast(Answer, route.serve(hub, connection, asked, access))
-    if HEADER in headers:
+        return hub.database.reading(lambda connection: cast(Answer, route.serve(hub, connection, asked, access)))
+    if HEADER in headers and route.writes(asked):
         return once.serve(route.serve, hub, asked, access)
     return cast(Answer, route.serve(hub, asked, access))
 
@@ -157,7 +156,7 @@ def _body(headers: WsgiHeaders, environ: dict[str, Any], max_body: int) -> bytes
     body = request.get_data(cache=False)
     if "content-encoding" in headers:
         body = rendering.opened(body, headers["content-encoding"], max_body)
-    if headers.get("content-type", "").startswith(FORM):
+    if rendering.is_form(headers.get("content-type", "")):
         body = _form(body, environ)
     return body
 

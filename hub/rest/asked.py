@@ -21,6 +21,7 @@ from hub.rest.rendering import PLAIN, Style
 from hub.store.read import Stored
 
 FHIR_JSON = formats.JSON.mime
+QUESTIONS = ("GET", "HEAD")  # a search by form, too, once the form is read
 PREFERENCES = ("minimal", "representation", "OperationOutcome")
 
 
@@ -50,6 +51,11 @@ class Asked:
                 return value.strip('"')
         return ""
 
+    @property
+    def lenient(self) -> bool:
+        """Whether what is unknown may be left out: of a question only. A write without its condition is another."""
+        return self.method in QUESTIONS and self.prefer("handling") == "lenient"
+
     def resource(self) -> dict[str, Any]:
         """The body as a resource. Raises Problem."""
         return formats.sent(self.headers.get("content-type", "")).read(self.body)
@@ -57,7 +63,7 @@ class Asked:
     def no_parameters(self) -> None:
         """Refuse what this interaction would otherwise silently leave undone, such as `_elements` on a read."""
         unknown = [name for name, _ in self.pairs]
-        if unknown and self.prefer("handling") != "lenient":
+        if unknown and not self.lenient:
             name = unknown[0][:64]
             raise Problem("not-supported", f"This interaction does not take '{name}' here", name)
 

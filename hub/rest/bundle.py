@@ -1,6 +1,7 @@
 """batch and transaction. https://hl7.org/fhir/R4/http.html#transaction
 
 A transaction is one commit, its GETs inside it; a batch is its entries one by one, each with its own answer.
+`_format` and `_pretty` of an entry are left out: the Bundle is written in one format, the one asked for with it.
 """
 
 from dataclasses import replace
@@ -14,13 +15,14 @@ from hub.access import Access
 from hub.fhir import json
 from hub.fhir.bundles import Entry, entries_of, prepared
 from hub.problems import Problem
-from hub.rest.asked import Answer, Asked, problem_answer
+from hub.rest import rendering
+from hub.rest.asked import Answer, Asked, problem_answer, written
 from hub.rest.faults import as_problem
 from hub.rest.hub import Hub
 from hub.rest.operations import operation
 from hub.rest.read import read, vread
 from hub.rest.search import search_type
-from hub.rest.write import told
+from hub.rest.write import check_conditions
 from hub.transactions import INTERACTION
 
 REASONS = {200: "OK", 201: "Created", 204: "No Content", 304: "Not Modified"}
@@ -28,6 +30,7 @@ REASONS = {200: "OK", 201: "Created", 204: "No Content", 304: "Not Modified"}
 
 def bundle(hub: Hub, asked: Asked, access: Access) -> Answer:
     """The response Bundle, entries in the order of the request."""
+    check_conditions(asked, "transaction")
     asked.no_parameters()
     sent = asked.resource()
     if sent.get("resourceType") != "Bundle":
@@ -64,7 +67,7 @@ def _transaction(hub: Hub, asked: Asked, access: Access, entries: list[Entry]) -
 
     results = hub.transactions.commit(writes, access, inside=reads, many=True)
     for entry, result in zip(writes, results, strict=True):
-        answers[entry.place] = told(hub, asked, access, entry, result)
+        answers[entry.place] = written(asked, hub.base, result.status, result.stored)
     return [answers[entry.place] for entry in entries]
 
 
@@ -77,7 +80,7 @@ def _alone(hub: Hub, asked: Asked, access: Access, entry: Entry) -> Answer:
         if entry.method in INTERACTION:
             entry = prepared(entry)
             (result,) = hub.transactions.commit([entry], access)
-            return told(hub, asked, access, entry, result)
+            return written(asked, hub.base, result.status, result.stored)
         with hub.database.read() as connection:
             return _read(hub, connection, asked, access, entry)
     except Exception as error:  # what befell one entry is that entry's answer; others are stored already
@@ -88,14 +91,15 @@ def _read(hub: Hub, connection: Connection, asked: Asked, access: Access, entry:
     """A GET of a Bundle: read, vread, search or an operation."""
     if entry.method != "GET":
         raise Problem("not-supported", f"{entry.method} inside a Bundle is not supported here")
-    pairs = parse_qsl(entry.query, keep_blank_values=True)
+    query = rendering.without(entry.query) if rendering.mentions(entry.query) else entry.query
+    pairs = parse_qsl(query, keep_blank_values=True)
     one = Asked(
         "GET",
         entry.type,
         entry.id,
         entry.version,
         pairs,
-        entry.query,
+        query,
         {"prefer": asked.headers.get("prefer", ""), "if-none-match": entry.if_none_match},
     )
     if entry.operation:

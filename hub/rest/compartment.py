@@ -27,16 +27,15 @@ def search_compartment(hub: Hub, connection: Connection, asked: Asked, access: A
     """A searchset Bundle of what the search finds in the compartment."""
     asked.check_id()
     _check(asked)
-    lenient = asked.prefer("handling") == "lenient"
     path = f"{asked.type}/{asked.id}/{asked.member}"
     if asked.member == ANY:
         types = types_of(asked, access, member_types(asked.type))
-        query = parse_types(types, asked.pairs, hub.limits, lenient, path)
+        query = parse_types(types, asked.pairs, hub.limits, asked.lenient, path)
         inside: Condition = Some(tuple(_inside(asked, name) for name in types))
         if asked.type == WITH_ROWS:
             inside = Keys(frozenset((compartment_key(WITH_ROWS, asked.id),)))
     else:
-        query = replace(parse(asked.member, asked.pairs, hub.limits, lenient), path=path)
+        query = replace(parse(asked.member, asked.pairs, hub.limits, asked.lenient), path=path)
         inside = _inside(asked, asked.member)
     return answer(hub, connection, asked, access, replace(query, conditions=(inside, *query.conditions)))
 

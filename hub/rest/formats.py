@@ -75,6 +75,11 @@ class Range:
         return 3 if self.kind == mime else 2 if wide else 1 if self.kind == "*/*" else 0
 
 
+def media_type(content_type: str) -> str:
+    """The type that a Content-Type names, without its parameters; it has no case (RFC 9110 section 8.3.1)."""
+    return content_type.partition(";")[0].strip().lower()
+
+
 def _range(text: str) -> Range:
     kind, *parts = (part.strip().lower() for part in text.split(";"))
     named = {name.strip(): value.strip().strip('"') for name, _, value in (part.partition("=") for part in parts)}

@@ -126,7 +126,7 @@ def _values(asked: Asked) -> dict[str, str]:
             raise Problem("value", f"'{name}' is given twice", name)
         if name in PARAMETERS:
             found[name] = value
-        elif asked.prefer("handling") != "lenient":
+        elif not asked.lenient:
             raise Problem("not-supported", f"A history does not take '{name[:64]}'", name[:64])
     return found
 

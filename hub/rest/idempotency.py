@@ -5,6 +5,8 @@ A key belongs to its client and is kept for 24 hours together with a digest of t
 one database transaction: after a crash either both are there or neither, so a repeat is always safe. That holds for
 a batch, too: its entries still succeed or fail one by one, but with a key what succeeded is stored at once, at the
 end. Answers from 400 on are not kept: nothing was done, so the request may be sent again with the same key.
+A key on what only reads ($validate by POST, terminology) is left alone: that may be done any number of times, and
+does not hold the one place to write while it works.
 Refuses: a key that is no text of 1 to 255 visible ASCII characters (400 `value`), the same key with another request
 (422 `conflict`), the same key while the first request is still being worked on (409 `conflict`).
 """
@@ -28,7 +30,8 @@ from hub.store.idempotency import KEPT, Kept
 from hub.store.joined import Joined, joining
 
 HEADER = "idempotency-key"
-CONDITIONS = ("if-match", "if-none-exist", "if-none-match", "content-type")  # they change what a request does
+# they change what a request does, or how it is answered
+TELLING = ("if-match", "if-none-exist", "if-none-match", "content-type", "prefer")
 _KEY = re.compile(r'"?([\x21\x23-\x5b\x5d-\x7e]{1,255})"?\Z')
 
 Serve = Callable[[Hub, Asked, Access], Answer]
@@ -61,19 +64,19 @@ def _work(
     if not store.claim(connection, access.who, key):
         raise _in_flight()
     now = clock.micros(hub.now())
-    digest = _digest(asked, access)
+    sent = digest(asked, access)
     kept = store.find(connection, access.who, key, now - KEPT)
     if kept is not None:
-        return _again(kept, digest)
+        return _again(kept, sent)
     answer = serve(replace(hub, database=joined, transactions=hub.transactions.within(joined)), asked, access)
     if answer.status < 400:
         headers = json.dumps(dict(answer.headers))
-        store.keep(connection, access.who, key, Kept(digest, answer.status, headers, answer.body), now)
+        store.keep(connection, access.who, key, Kept(sent, answer.status, headers, answer.body), now)
     return answer
 
 
-def _again(kept: Kept, digest: bytes) -> Answer:
-    if kept.digest != digest:
+def _again(kept: Kept, sent: bytes) -> Answer:
+    if kept.digest != sent:
         raise Problem("key-reused", "This Idempotency-Key was used with another request", HEADER)
     return Answer(kept.status, kept.body, json.loads(kept.headers))
 
@@ -86,13 +89,12 @@ def _key(header: str) -> str:
     return found[1]
 
 
-def _digest(asked: Asked, access: Access) -> bytes:
+def digest(asked: Asked, access: Access) -> bytes:
     """What makes two requests the same. The grants are part of it: an answer that was given to a token with wide
     scopes is not repeated to one with narrow ones."""
-    said = [asked.method, asked.type, asked.id, asked.operation, asked.query]
-    said += [asked.headers.get(name, "") for name in CONDITIONS]
-    said += sorted("".join(grant) for grant in access.grants)
-    return sha256("\x00".join(said).encode() + b"\x00" + asked.body).digest()
+    path = [asked.method, asked.type, asked.id, asked.version, asked.member, asked.operation, asked.query]
+    said = [path, [asked.headers.get(name) for name in TELLING], sorted(access.grants)]
+    return sha256(json.dumps(said).encode() + b"\n" + asked.body).digest()
 
 
 def _in_flight() -> Problem:

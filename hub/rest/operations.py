@@ -14,11 +14,11 @@ from hub.access import Access
 from hub.fhir.bundles import etag_version
 from hub.operations.arguments import arguments
 from hub.operations.call import Call, Operation, Resource
-from hub.operations.table import find
+from hub.operations.table import OPERATIONS, find
 from hub.problems import Problem
 from hub.rest.asked import Answer, Asked
 from hub.rest.hub import Hub
-from hub.rest.write import NOT_DONE
+from hub.rest.write import check_conditions
 
 LEVELS = {
     "system": "/$<operation>",
@@ -67,6 +67,11 @@ def operation(hub: Hub, connection: Connection, asked: Asked, access: Access) ->
     return Answer(200, row.serve(call), _warnings(ignored))
 
 
+def affects(asked: Asked) -> bool:
+    """Whether the operation changes what is stored."""
+    return any(row.affects for row in OPERATIONS if row.name == asked.operation)
+
+
 def _level(asked: Asked) -> str:
     if asked.version is not None:
         return "version"
@@ -77,16 +82,16 @@ def _check_method(row: Operation, level: str, asked: Asked) -> None:
     methods = row.methods(level)
     if asked.method not in methods:
         raise Problem("method", f"${row.name} takes {', '.join(methods)}", headers={"Allow": ", ".join(methods)})
-    for name in NOT_DONE if row.affects else ():
-        if name in asked.headers:
-            raise Problem("not-supported", f"{name} is not supported on a write", name)
+    if row.affects:
+        check_conditions(asked, "operation")
 
 
 def _given(row: Operation, asked: Asked, body: Resource | None) -> tuple[dict[str, Any], list[str]]:
     """The parameters by name, unless the operation's engine reads them."""
     if row.parameters is None:
         return {}, []
-    return arguments(row, asked.pairs, body, asked.prefer("handling") == "lenient")
+    lenient = not row.affects and asked.prefer("handling") == "lenient"
+    return arguments(row, asked.pairs, body, lenient)
 
 
 def _warnings(ignored: list[str]) -> dict[str, str]:

@@ -16,7 +16,7 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 from hub.problems import Problem
-from hub.rest.formats import JSON, MEMORY, ONE_OF, Format, accepted, named
+from hub.rest.formats import JSON, MEMORY, ONE_OF, Format, accepted, media_type, named
 
 FORM = "application/x-www-form-urlencoded"
 RENDERING = ("_format", "_pretty")
@@ -58,6 +58,10 @@ def style_of(accept: str, pairs: Pairs) -> Style:
     if pretty not in ("true", "false"):
         raise Problem("value", "_pretty is true or false", "_pretty")
     return Style(found, pretty == "true", asked)
+
+
+def is_form(content_type: str) -> bool:
+    return media_type(content_type) == FORM
 
 
 def mentions(text: str) -> bool:

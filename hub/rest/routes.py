@@ -7,11 +7,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from hub.rest.asked import Asked
 from hub.rest.bundle import bundle
 from hub.rest.capabilities import capabilities
 from hub.rest.compartment import search_compartment, search_compartment_post
 from hub.rest.history import history_instance, history_system, history_type
-from hub.rest.operations import LEVELS, METHODS, operate, operation
+from hub.rest.operations import LEVELS, METHODS, affects, operate, operation
 from hub.rest.read import read, vread
 from hub.rest.search import search_post, search_type
 from hub.rest.search_all import search_system, search_system_post
@@ -29,6 +30,12 @@ class Route:
     reads: bool = False
     open: bool = False
     level: str = "type"
+
+    def writes(self, asked: Asked) -> bool:
+        """Whether the request is to change what is stored: not every POST is."""
+        if self.reads or self.open:
+            return False
+        return affects(asked) if self.interaction == "operation" else True
 
 
 ROUTES = (

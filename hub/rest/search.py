@@ -18,6 +18,7 @@ from hub.problems import Problem
 from hub.rest import searchset
 from hub.rest.asked import FORM, Answer, Asked
 from hub.rest.hub import Hub
+from hub.rest.rendering import is_form
 from hub.search.cursor import seal, unseal
 from hub.search.match import matches
 from hub.search.query import MAX_PAIRS, Query, parse
@@ -29,7 +30,7 @@ from hub.store.read import Stored
 
 def search_type(hub: Hub, connection: Connection, asked: Asked, access: Access) -> Answer:
     """A searchset Bundle."""
-    query = parse(asked.type, asked.pairs, hub.limits, lenient=asked.prefer("handling") == "lenient")
+    query = parse(asked.type, asked.pairs, hub.limits, asked.lenient)
     return answer(hub, connection, asked, access, query)
 
 
@@ -51,7 +52,7 @@ def search_post(hub: Hub, connection: Connection, asked: Asked, access: Access) 
 
 def with_form(asked: Asked) -> Asked:
     """What a form asks: parameters of the form and of the URL all apply."""
-    if asked.headers.get("content-type", "").partition(";")[0].strip().lower() != FORM:
+    if not is_form(asked.headers.get("content-type", "")):
         raise Problem("media-type", f"_search takes {FORM}", "Content-Type")
     if asked.body.count(b"&") > MAX_PAIRS:
         raise Problem("search-too-long", f"A search has at most {MAX_PAIRS} parameters")

@@ -23,7 +23,7 @@ SEARCH = "search-type"
 def search_system(hub: Hub, connection: Connection, asked: Asked, access: Access) -> Answer:
     """A searchset Bundle."""
     types = types_of(asked, access, resource_types())
-    query = parse_types(types, asked.pairs, hub.limits, lenient=asked.prefer("handling") == "lenient")
+    query = parse_types(types, asked.pairs, hub.limits, asked.lenient)
     return answer(hub, connection, asked, access, query)
 
 

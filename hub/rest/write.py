@@ -1,24 +1,35 @@
 """create, update, patch and delete, plain and conditional.
 
 Rules: https://hl7.org/fhir/R4/http.html#create, #ccreate, #update, #cond-update, #patch, #delete, #3.1.0.7.1
+Refuses: conditions in headers that the interaction does not look at (LOOKED_AT), and an empty one.
 """
 
 from hub.access import Access
-from hub.fhir.bundles import Entry, Patch, etag_version
+from hub.fhir.bundles import Entry, Patch, etag_version, none_exist
 from hub.problems import Problem
 from hub.rest.asked import Answer, Asked, written
+from hub.rest.formats import media_type
 from hub.rest.hub import Hub
-from hub.transactions import Result, single
+from hub.transactions import INTERACTION, single
 
 PATCH_JSON = "application/json-patch+json"
-# they ask the server not to write: leaving them out would write what the client meant to prevent
-NOT_DONE = ("if-none-match", "if-modified-since", "if-unmodified-since")
+# headers that ask the server not to write, and the one that each interaction looks at: leaving out another one
+# would write what the client meant to prevent
+CONDITIONS = ("if-match", "if-none-exist", "if-none-match", "if-modified-since", "if-unmodified-since")
+LOOKED_AT = {
+    "create": "if-none-exist",
+    "update": "if-match",
+    "patch": "if-match",
+    "delete": "if-match",
+    "operation": "if-match",  # of those that change what is stored
+    "transaction": "",  # its entries have their own
+}
 
 
 def create(hub: Hub, asked: Asked, access: Access) -> Answer:
     """201, or 200 where If-None-Exist finds the one that is there already."""
     asked.no_parameters()
-    condition = asked.headers.get("if-none-exist", "").lstrip("?")
+    condition = none_exist(asked.headers.get("if-none-exist"))
     entry = single("POST", asked.type, resource=asked.resource(), if_none_exist=condition)
     return _done(hub, asked, access, entry)
 
@@ -64,7 +75,7 @@ def _patch(asked: Asked) -> Patch:
     """JSON Patch by its media type, otherwise FHIRPath Patch."""
     from hub.fhir import patches
 
-    if asked.headers.get("content-type", "").partition(";")[0].strip().lower() == PATCH_JSON:
+    if media_type(asked.headers.get("content-type", "")) == PATCH_JSON:
         return patches.of_json(asked.body)
     sent = asked.resource()
     if sent.get("resourceType") != "Parameters":
@@ -89,16 +100,13 @@ def conditional_delete(hub: Hub, asked: Asked, access: Access) -> Answer:
 
 
 def _done(hub: Hub, asked: Asked, access: Access, entry: Entry) -> Answer:
-    for name in NOT_DONE:
-        if name in asked.headers:
-            raise Problem("not-supported", f"{name} is not supported on a write", name)
+    check_conditions(asked, INTERACTION[entry.method])
     (result,) = hub.transactions.commit([entry], access)
-    return told(hub, asked, access, entry, result)
+    return written(asked, hub.base, result.status, result.stored)
 
 
-def told(hub: Hub, asked: Asked, access: Access, entry: Entry, result: Result) -> Answer:
-    """The answer to a write. Who may change but not read sees what they sent, and a patch is less than that."""
-    answer = written(asked, hub.base, result.status, result.stored)
-    if entry.method == "PATCH" and not access.may("read", entry.type):
-        return Answer(answer.status, b"", answer.headers)
-    return answer
+def check_conditions(asked: Asked, interaction: str) -> None:
+    """Raises Problem where a condition was sent that the interaction does not look at."""
+    for name in CONDITIONS:
+        if name != LOOKED_AT[interaction] and name in asked.headers:
+            raise Problem("not-supported", f"{name} is not supported on {interaction}", name)

@@ -1,7 +1,8 @@
 """What the condition of a conditional interaction, or of a conditional reference, finds; and what is there.
 
 Rules: https://hl7.org/fhir/R4/http.html#ccreate, #cond-update, #3.1.0.7.1 and #trules
-Refuses: conditions that narrow nothing (`invalid`), and those that find several resources (412).
+Refuses: conditions that narrow nothing (`invalid`), those with parameters that a search shows its results by
+(`not-supported`: `_count=1` would not make the one of several), and those that find several resources (412).
 """
 
 from collections.abc import Collection, Iterable, Sequence
@@ -13,8 +14,9 @@ from sqlalchemy import Connection, bindparam, select, tuple_
 from hub.access import Access
 from hub.fhir import json
 from hub.problems import Problem
+from hub.search.inclusions import NAMES
 from hub.search.match import matches
-from hub.search.query import Limits, Query, parse
+from hub.search.query import CONTROLS, Limits, Query, parse
 from hub.store import read
 from hub.store.read import Stored
 from hub.store.tables import resource
@@ -37,9 +39,11 @@ def word(resource_type: str, condition: str) -> str:
 
 def query_of(resource_type: str, condition: str, base: str) -> Query:
     """The condition as a search. Raises Problem."""
-    query = parse(resource_type, _pairs(condition), Limits(base=base))
-    if query.inclusions or query.elements:
-        raise Problem("not-supported", "A conditional interaction includes nothing and takes whole resources")
+    pairs = _pairs(condition)
+    for name, _ in pairs:
+        if name in CONTROLS or name.startswith(NAMES):
+            raise Problem("not-supported", f"A condition does not take '{name[:64]}'", name[:64])
+    query = parse(resource_type, pairs, Limits(base=base))
     if not (query.criteria or query.conditions):
         raise Problem("invalid", "A conditional interaction needs a search that narrows")
     return query

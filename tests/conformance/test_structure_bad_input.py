@@ -48,6 +48,9 @@ TO_O = {"reference": "#o"}
 ROWS: list[tuple[str, dict[str, Any], str, str]] = [
     # characters
     ("U+0000 in a string", patient(name=[{"family": "a\0b"}]), "value", "Patient.name[0].family"),
+    ("U+FFFE in a string", patient(name=[{"text": "a\ufffeb"}]), "value", "Patient.name[0].text"),
+    ("U+FFFF in a code", patient(language="e\uffffn"), "value", "Patient.language"),
+    ("U+FFFF in a uri", patient(implicitRules="urn:\uffff"), "value", "Patient.implicitRules"),
     ("U+0001 in a string", patient(name=[{"text": "a\x01b"}]), "value", "Patient.name[0].text"),
     ("U+001F in a uri", patient(implicitRules="a\x1fb"), "value", "Patient.implicitRules"),
     ("U+000B in markdown", observation(note=[{"text": "a\x0bb"}]), "value", "Observation.note[0].text"),

@@ -213,9 +213,9 @@ def _prepare(hub: HubProcess, token: str, receiver: Receiver) -> None:
 _JSON = {"Content-Type": "application/fhir+json"}
 
 
-def _drain(database: Database, seconds: float = 120) -> None:
-    """Wait until the worker has done what came in."""
-    deadline = time.monotonic() + seconds
+def _drain(database: Database, seconds: float = 60) -> None:
+    """Wait until the worker has done what came in; it may take its time, but not stand still."""
+    least, deadline = 10**9, time.monotonic() + seconds
     spool = Spool(database) if database.is_sqlite else None
     while True:
         while spool and spool.move():
@@ -226,6 +226,8 @@ def _drain(database: Database, seconds: float = 120) -> None:
         if not waiting and not undone:
             database.close()
             return
+        if waiting + len(undone) < least:
+            least, deadline = waiting + len(undone), time.monotonic() + seconds
         assert time.monotonic() < deadline, f"{waiting} messages and {len(undone)} rows of work are left"
         time.sleep(0.2)
 

@@ -176,8 +176,23 @@ def test_types_that_may_not_be_read_are_not_there(full: Api) -> None:
     assert answer.json["total"] == 1
 
 
+def test_who_may_not_search_a_type_is_not_given_a_list_of_it(full: Api) -> None:
+    """A compartment's members are found by a search; what these refer to is read."""
+    answer = full.as_("chart").get("/Patient/p1/$everything")
+    assert entries(answer) == ["p1", "p1-obs"]
+    assert entries(answer, "include") == ["dr"]
+    assert entries(full.as_("reader").get("/Patient/p1/$everything")) == ["p1"]
+    assert entries(full.as_("reader").get("/Patient/p1/$everything"), "include") == ["dr"]
+
+
 REFUSED = {
     "no Patient scope": ("creator", "/Patient/p1/$everything", 403, "forbidden"),
+    "a type that may be read and not searched": (
+        "chart",
+        "/Patient/p1/$everything?_type=Condition",
+        403,
+        "forbidden",
+    ),
     "a type without scope": ("patients", "/Patient/p1/$everything?_type=Observation", 403, "forbidden"),
     "no such patient": ("all", "/Patient/none/$everything", 404, "not-found"),
     "a deleted patient": ("all", "/Patient/gone/$everything", 410, "deleted"),

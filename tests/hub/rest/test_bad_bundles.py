@@ -165,7 +165,7 @@ ROWS: dict[str, tuple[Any, Any, int, str, int | None]] = {
     "   a bad search": ("transaction", [MANY[0], entry("GET", "Patient?shoesize=1")], 400, "not-supported", 1),
     "   a condition that narrows nothing": (
         "transaction",
-        [entry("PUT", "Patient?_sort=_lastUpdated", patient())],
+        [entry("PUT", "Patient?&", patient())],
         400,
         "invalid",
         0,

@@ -59,6 +59,8 @@ ROWS: dict[str, tuple[Any, int, str]] = {
     "J07 NUL": (patient(name=[{"family": "a\0b"}]), 400, "value"),
     "J07 NUL as a byte": (raw('"name":[{"family":"a\0b"}]'), 400, "value"),
     "J08 a control character": (patient(name=[{"family": "a\x01b"}]), 400, "value"),
+    "J08 U+FFFE, which XML cannot say": (patient(name=[{"family": "a\ufffeb"}]), 400, "value"),
+    "J08 U+FFFF": (patient(name=[{"family": "\uffff"}]), 400, "value"),
     "J08 escape": (patient(name=[{"family": "a\x1bb"}]), 400, "value"),
     "J09 no type": ({"active": True}, 400, "invalid"),
     "J09 an unknown type": ({"resourceType": "Patiant"}, 400, "invalid"),

@@ -154,3 +154,42 @@ def test_an_unforeseen_fault_in_a_batch_is_the_answer_of_its_entry_only(api: Api
     assert "Zanzibarovich" not in answer.text
     refused(faulty.bundle("transaction", NEW, entry("POST", "Observation", observation())), 500, "exception")
     assert api.counts()["resource"] == 2
+
+
+def test_a_stored_bundle_keeps_the_references_between_its_own_entries(api: Api) -> None:
+    names = [f"urn:uuid:c757873d-ec9a-4326-a141-55{place:010}" for place in range(2)]
+    sent = {
+        "resourceType": "Bundle",
+        "type": "collection",
+        "entry": [
+            {"fullUrl": names[0], "resource": patient("a")},
+            {"fullUrl": names[1], "resource": observation("b", subject={"reference": names[0]})},
+        ],
+    }
+    answer = api.post("/Bundle", sent)
+    assert answer.status_code == 201, answer.text
+    assert api.get(f"/Bundle/{answer.json['id']}").json["entry"] == sent["entry"]
+
+
+def test_narratives_and_uris_of_a_transaction_are_made_literal_and_canonicals_are_not(api: Api) -> None:
+    name = "urn:uuid:c757873d-ec9a-4326-a141-556f43239520"
+
+    def plan(link: str) -> dict[str, Any]:
+        div = f'<div xmlns="http://www.w3.org/1999/xhtml"><a href="{link}">{name}</a></div>'
+        return {
+            "resourceType": "CarePlan",
+            "text": {"status": "additional", "div": div},
+            "status": "active",
+            "intent": "plan",
+            "subject": {"reference": link},
+            "instantiatesUri": [link],
+            "instantiatesCanonical": [name],
+        }
+
+    answer = api.bundle(
+        "transaction", entry("POST", "CarePlan", plan(name)), entry("POST", "Patient", patient(), full_url=name)
+    )
+    assert statuses(answer) == ["201", "201"]
+    made, new = (e["resource"] for e in answer.json["entry"])
+    wanted = plan(f"Patient/{new['id']}")
+    assert {element: made[element] for element in wanted} == wanted

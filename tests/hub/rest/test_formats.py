@@ -9,8 +9,8 @@ import pytest
 from hub.problems import Problem
 from hub.rest import formats
 from hub.rest.formats import FORMATS, JSON, XML
-from hub.rest.rendering import wants_gzip
-from tests.hub.asking import BASE, Api, patient, refused
+from hub.rest.rendering import FORM, wants_gzip
+from tests.hub.asking import BASE, Api, entry, patient, refused
 
 FHIR_XML = "application/fhir+xml"
 NAMED = {"resourceType": "Patient", "id": "1", "name": [{"family": "Invented"}], "gender": "other"}
@@ -123,6 +123,52 @@ def test_a_form_chooses_the_format_too_and_the_url_counts_more(api: Api) -> None
     assert api.form("/Patient/_search", "_id=1&_format=xml").mimetype == FHIR_XML
     assert api.form("/Patient/_search?_format=json", "_id=1&_format=xml").mimetype == JSON.mime
     assert api.form("/Patient/_search?_format=xml", "_id=1", Accept="image/png").mimetype == FHIR_XML
+
+
+@pytest.mark.parametrize("kind", ["Application/X-WWW-Form-Urlencoded", f"{FORM} ; charset=utf-8", f" {FORM}"])
+def test_a_form_is_a_form_however_its_type_is_written(api: Api, kind: str) -> None:
+    api.have(patient("1"))
+    answer = api.ask("POST", "/Patient/_search", b"_id=1&_format=xml", Content_Type=kind)
+    assert (answer.status_code, answer.mimetype) == (200, FHIR_XML)
+    refused(api.ask("POST", "/Patient/_search", b"access_token=x", Content_Type=kind), 400, "invalid")
+
+
+def test_what_only_begins_like_a_form_is_none(api: Api) -> None:
+    refused(api.ask("POST", "/Patient/_search", b"_id=1", Content_Type=f"{FORM}ed"), 415, "not-supported")
+
+
+RENDERED = ("_format=json", "_format=xml", "_format=pdf", "_pretty=true", "_pretty=perhaps", "%5Fformat=xml")
+
+
+@pytest.mark.parametrize("more", RENDERED)
+@pytest.mark.parametrize("kind", ["batch", "transaction"])
+def test_an_entry_of_a_bundle_is_written_as_the_bundle_is(api: Api, kind: str, more: str) -> None:
+    api.have(patient("1", active=True), patient("1", active=False))
+    urls = (
+        "Patient/1",
+        "Patient/1/_history/1",
+        "Patient?_id=1",
+        "Patient",
+        "Patient/1/$everything",
+        "Patient/1/$meta",
+    )
+    asked = (f"{url}{'&' if '?' in url else '?'}{more}" for url in urls)
+    answer = api.bundle(kind, *(entry("GET", url) for url in asked))
+    assert (answer.status_code, answer.mimetype) == (200, JSON.mime)
+    plain = api.bundle(kind, *(entry("GET", url) for url in urls))
+    assert answer.json == plain.json  # also the self links of what was found
+    assert {one["response"]["status"] for one in answer.json["entry"]} == {"200 OK"}
+
+
+@pytest.mark.parametrize("kind", ["batch", "transaction"])
+def test_a_read_of_a_bundle_takes_what_a_read_takes(api: Api, kind: str) -> None:
+    api.have(patient("1", active=True, gender="other"))
+    (found,) = api.bundle(kind, entry("GET", "Patient/1?_elements=active&_format=xml")).json["entry"]
+    assert found["resource"]["active"] is True
+    assert "gender" not in found["resource"]
+    (wrong,) = api.bundle("batch", entry("GET", "Patient/1?name=x")).json["entry"]
+    assert wrong["response"]["status"].startswith("400")
+    refused(api.bundle("transaction", entry("GET", "Patient/1?name=x")), 400, "not-supported")
 
 
 def test_links_of_pages_keep_the_format(api: Api) -> None:

@@ -9,7 +9,10 @@ import pytest
 from sqlalchemy import func, select
 
 from hub import clock
+from hub.access import Access
 from hub.problems import Issue
+from hub.rest.asked import Asked
+from hub.rest.idempotency import digest
 from hub.store import idempotency
 from hub.store.tables import idempotency as kept
 from tests.hub.asking import BASE, Api, app_of, entry, observation, patient, refused, validator
@@ -63,6 +66,7 @@ OTHERS: dict[str, tuple[str, str, Any, dict[str, str]]] = {
     "another method": ("PUT", "/Patient/1", patient("1"), {}),
     "another query": ("PUT", "/Patient?_id=1", patient("1"), {}),
     "a condition": ("POST", "/Patient", patient(), {"If-None-Exist": "active=true"}),
+    "another preference": ("POST", "/Patient", patient(), {"Prefer": "return=minimal"}),
     "a Bundle": ("POST", "", {"resourceType": "Bundle", "type": "batch"}, {}),
 }
 
@@ -74,6 +78,58 @@ def test_a_key_is_for_one_request(api: Api, method: str, path: str, body: Any, h
     before = api.counts()
     refused(api.ask(method, path, body, Idempotency_Key="k", **headers), 422, "conflict")
     assert api.counts() == before
+
+
+PATHS = (
+    {"type": "Patient"},
+    {"type": "Patient", "query": "_id=1"},
+    {"type": "Patient", "id": "1"},
+    {"type": "Patient", "id": "1\x00meta"},
+    {"type": "Patient", "id": "1", "operation": "meta"},
+    {"type": "Patient", "id": "1", "operation": "meta", "version": 1},
+    {"type": "Patient", "id": "1", "operation": "meta", "version": 2},
+    {"type": "Patient", "id": "1", "member": "meta"},
+    {"type": "Patient", "id": "1", "headers": {"prefer": "return=minimal"}},
+    {"type": "Patient", "id": "1", "headers": {"if-match": "return=minimal"}},
+    {"type": "Patient", "id": "1", "body": b"1"},
+)
+
+
+def test_each_part_of_a_request_makes_it_another() -> None:
+    access = Access.system("a test")
+    assert len({digest(Asked("POST", **parts), access) for parts in PATHS}) == len(PATHS)  # type: ignore[arg-type]
+    assert digest(Asked("POST", "Patient"), access) == digest(Asked("POST", "Patient"), access)
+
+
+READS: dict[str, tuple[str, str, Any]] = {
+    "metadata": ("GET", "/metadata", None),
+    "a read": ("GET", "/Patient/1", None),
+    "a search by form": ("POST", "/Patient/_search", b"_id=1"),
+    "$validate": ("POST", "/Patient/$validate", patient()),
+    "$meta": ("POST", "/Patient/1/$meta", None),
+    "$everything": ("POST", "/Patient/1/$everything", None),
+    "$lookup": ("GET", "/CodeSystem/$lookup?system=http://hl7.org/fhir/task-status&code=draft", None),
+}
+
+
+@pytest.mark.parametrize("key", ["k", "no key"])
+@pytest.mark.parametrize(("method", "path", "body"), READS.values(), ids=READS)
+def test_a_key_on_what_only_reads_is_left_alone(api: Api, method: str, path: str, body: Any, key: str) -> None:
+    """It would hold the one place to write of SQLite while it works."""
+    api.have(patient("1"))
+    kind = {"Content_Type": "application/x-www-form-urlencoded"} if isinstance(body, bytes) else {}
+    for _ in range(2):
+        assert api.ask(method, path, body, Idempotency_Key=key, **kind).status_code == 200
+    assert api.counts()["idempotency"] == 0
+
+
+def test_two_versions_with_one_key_are_each_told(api: Api) -> None:
+    api.have(patient("1"), patient("1", meta={"tag": [{"code": "second"}]}))
+    first, second = (
+        api.post(f"/Patient/1/_history/{number}/$meta", Idempotency_Key="k").json["parameter"][0]["valueMeta"]
+        for number in (1, 2)
+    )
+    assert (first["versionId"], second["versionId"]) == ("1", "2")
 
 
 def test_a_key_is_its_clients_own(api: Api) -> None:

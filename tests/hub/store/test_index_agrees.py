@@ -44,7 +44,7 @@ TARGETS = [
     "Group/1",
     f"{BASE}/Patient/1",
     "https://x.invalid/fhir/Patient/1",
-    "urn:oid:1.2",
+    "urn:invented:1.2",
     "Patient/1/_history/3",
 ]
 
@@ -61,7 +61,7 @@ URIS = [
     "https://a.invalid/x/y",
     "https://a.invalid/xx",
     "https://a.invalid/x|1",
-    "urn:oid:1.2",
+    "urn:invented:1.2",
 ]
 PLACES = [(0, 0), (0, 0.1), (0.1, 0), (38.58, -121.49), (0, 179.99), (89.9, 10)]
 

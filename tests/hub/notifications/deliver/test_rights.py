@@ -1,5 +1,6 @@
 """Asked anew before each send (SEC-31)."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -73,6 +74,39 @@ def test_who_left_the_panel_while_a_notice_waited_is_not_told_of(hub: SmallHub) 
     hub.drive()
     assert len(notices(hub)) == 1
     assert [row.reason for row in hub.rows("done")] == ["The Subscription's filters do not hold (any more)"]
+
+
+PANEL = ("Encounter?class=IMP,EMER&panel=Group/panel-1",)
+
+
+@pytest.mark.parametrize("refuses", ["Encounter", "Group"])
+def test_a_notice_by_panel_needs_the_right_to_see_the_group(
+    hub: SmallHub, refuses: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It says who is a member."""
+    member = {"entity": {"reference": "Patient/pat-1"}}
+    hub.put({"resourceType": "Group", "id": "panel-1", "type": "person", "actual": True, "member": [member]})
+    hub.subscribe(filters=PANEL)
+    hub.subscribe("sub-2")
+    assert status_of(hub) == "active"
+    allowed = replace(hub.deliveries, allowed=lambda owner, event: event.type != refuses)
+    monkeypatch.setitem(hub.handlers, "notice", allowed.notice)
+    hub.admit()
+    hub.drive()
+    assert len(notices(hub)) == (1 if refuses == "Group" else 0)  # that of the Subscription without a panel
+    assert "The owner may not see this (any more)" in [row.reason for row in hub.rows("done")]
+
+
+def test_a_subscription_by_panel_of_who_may_not_see_groups_becomes_an_error(
+    hub: SmallHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The handshake counts events: how often members were admitted."""
+    refusing = replace(hub.deliveries, allowed=lambda owner, event: event.type != "Group")
+    monkeypatch.setitem(hub.handlers, "handshake", refusing.handshake)
+    hub.subscribe(filters=PANEL)
+    assert hub.receiver.received == []
+    assert status_of(hub) == "error"
+    assert "Group" in hub.get("Subscription", "sub-1")["error"]
 
 
 def test_a_subscription_moved_to_another_topic_is_not_told_of_the_first(hub: SmallHub) -> None:
