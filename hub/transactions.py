@@ -10,7 +10,7 @@ An update that changes nothing makes no new version: sending a file again leaves
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from copy import copy
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy import Connection
@@ -24,9 +24,10 @@ from hub.search import custom
 from hub.search.index import IndexRows, index_change, index_rows
 from hub.store import parameters, write
 from hub.store.engine import Database, Overtaken
+from hub.store.read import Stored
 from hub.versions import Change as Change
 from hub.versions import Result as Result
-from hub.versions import Target, Work, patched
+from hub.versions import Target, Work, patched, stamped
 
 Resource = dict[str, Any]
 # resource, its type, whether it may hold conditional references, who writes it
@@ -77,8 +78,10 @@ class Transactions:
                 self._check(entry, access, many)
         if inside is None and targets.are_simple(entries):
             with suppress(Overtaken):
-                return self._database.at_once(lambda c: self._apply(c, entries, access, None, many, lock=False))
-        return self._database.writing(lambda c: self._apply(c, entries, access, inside, many, lock=True))
+                return self._database.at_once(
+                    lambda c: self._decided(c, entries, access, many, lock=False), self._written
+                )
+        return self._database.writing(lambda c: self._apply(c, entries, access, inside, many))
 
     def _check(self, entry: Entry, access: Access, many: bool) -> None:
         access.require(INTERACTION[entry.method], entry.type)
@@ -96,18 +99,29 @@ class Transactions:
             raise Problem.of(issues)
 
     def _apply(
-        self,
-        connection: Connection,
-        entries: Sequence[Entry],
-        access: Access,
-        inside: Inside | None,
-        many: bool,
-        lock: bool,
+        self, connection: Connection, entries: Sequence[Entry], access: Access, inside: Inside | None, many: bool
     ) -> list[Result]:
+        # all words at once, in one order: two writers never wait for each other in a circle
+        write.lock_words(connection, filter(None, map(targets.word, entries)))
+        decided = self._decided(connection, entries, access, many, lock=True)
+        write.store(connection, decided.batch)
+        if decided.parameters:
+            parameters.keep(connection, decided.parameters)
+        if inside is not None:
+            inside(connection)
+        return decided.results
+
+    def _written(self, connection: Connection, decided: "_Decided") -> list[Result]:
+        """Write what was decided without a lock. Raises Overtaken where another writer came first."""
+        if connection.dialect.name == "sqlite":
+            decided = decided.stamped(clock.micros(self._now()))
+        write.store(connection, decided.batch)
+        return decided.results
+
+    def _decided(
+        self, connection: Connection, entries: Sequence[Entry], access: Access, many: bool, lock: bool
+    ) -> "_Decided":
         """Without `lock` only the store sees whether another writer came first (Overtaken)."""
-        if lock:
-            # all words at once, in one order: two writers never wait for each other in a circle
-            write.lock_words(connection, filter(None, map(targets.word, entries)))
         found = self._targets(connection, entries, access, many)
         if not lock and targets.need_turns(found):
             raise Overtaken
@@ -118,10 +132,9 @@ class Transactions:
         contents = [(target, self._content(target, work, many)) for target in found]
         links = Links(connection, access, self._base, contents)
         results = self._do(work, links, contents, many)
-        self._store(connection, work, lock)
-        if inside is not None:
-            inside(connection)
-        return [results[id(entry)] for entry in entries]
+        changes = list(work.changes.values())
+        searched = [change for change in changes if change.type == parameters.TYPE]
+        return _Decided([results[id(entry)] for entry in entries], self._batch(work, lock), searched)
 
     def _targets(
         self, connection: Connection, entries: Sequence[Entry], access: Access, many: bool
@@ -159,13 +172,11 @@ class Transactions:
                 raise Problem("reference-missing", "A reference leads to nothing here", lost.type)
         return results
 
-    def _store(self, connection: Connection, work: Work, lock: bool) -> None:
+    def _batch(self, work: Work, lock: bool) -> write.Batch:
         index = {rid: self._rows(change) for rid, change in work.changes.items()}
         outbox = list(self._effects(list(work.changes.values())))
         merge = lock and custom.current().merging
-        write.store(connection, write.Batch(work.created, work.replaced, index, outbox, merge))
-        if kept := [change for change in work.changes.values() if change.type == parameters.TYPE]:
-            parameters.keep(connection, kept)
+        return write.Batch(work.created, work.replaced, index, outbox, merge)
 
     def _rows(self, change: Change) -> tuple[IndexRows, IndexRows]:
         """The index rows before and now, as far as they may differ."""
@@ -176,6 +187,28 @@ class Transactions:
             for resource in (change.before, change.now)
         )
         return before, now
+
+
+@dataclass(frozen=True, slots=True)
+class _Decided:
+    """What a commit will write and answer; `parameters` are its changes of SearchParameters."""
+
+    results: list[Result]
+    batch: write.Batch
+    parameters: list[Change]
+
+    def stamped(self, now: int) -> "_Decided":
+        """The same, written now. Where one writes at a time, versions are stamped in the order of their commits:
+        whoever asks what changed since the newest that it saw, misses nothing (also hub.store.moment)."""
+        created = [stamped(row, now) for row in self.batch.created]
+        replaced = [(old, stamped(new, max(now, old.last_updated + 1))) for old, new in self.batch.replaced]
+        fresh = {row.rid: row for row in (*created, *(new for _, new in replaced))}
+        results = [Result(each.status, _newest(each.stored, fresh)) for each in self.results]
+        return replace(self, results=results, batch=replace(self.batch, created=created, replaced=replaced))
+
+
+def _newest(stored: Stored | None, fresh: Mapping[int, Stored]) -> Stored | None:
+    return stored and fresh.get(stored.rid, stored)
 
 
 def _check_identity(entry: Entry) -> None:

@@ -32,7 +32,7 @@ from sqlalchemy.pool import NullPool, StaticPool
 from hub.problems import Problem
 from hub.store.faults import FAULTS as FAULTS
 from hub.store.faults import Overtaken as Overtaken
-from hub.store.faults import Unknown, all_in_use, is_lost, leave, problem_of, worth_another_try
+from hub.store.faults import Unknown, all_in_use, is_lost, is_read_only, leave, problem_of, worth_another_try
 from hub.store.prepared import Prepared, at_rest
 from hub.store.together import Together
 
@@ -41,6 +41,7 @@ POOL_WAIT_SECONDS = 5
 WRITE_TRIES = 10
 STATEMENTS = 120  # compiled ones kept by an engine: the hub has fewer shapes than that, and each costs memory
 Result = TypeVar("Result")
+Decided = TypeVar("Decided")
 
 
 class Database:
@@ -68,7 +69,7 @@ class Database:
             event.listen(engine, "connect", _prepare_sqlite)
         event.listen(self._writes, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE"))
         self._turn = threading.Lock()
-        self._together = Together(self._transaction, self._alone, FAULTS)
+        self._together = Together(self._transaction, self._alone, FAULTS, WRITE_TRIES)
         locks = (path.with_name(f"{path.name}.{name}") for name in ("lock", "gate"))
         self._lock_file, self._gate_file = (os.open(lock, os.O_RDWR | os.O_CREAT, 0o600) for lock in locks)
 
@@ -109,10 +110,11 @@ class Database:
             with _told_as_problem():
                 yield held
         except BaseException as error:
-            # a refusal such as 404 says nothing against the connection
-            if not isinstance(error, Problem) or isinstance(error.__cause__, FAULTS):
+            cause = error.__cause__ if isinstance(error, Problem) else error
+            # a refusal such as 404 says nothing against the connection, nor does another writer
+            if cause is not None and not isinstance(cause, Problem | Overtaken):
                 self._local.connection = None
-                leave(held, error.__cause__ if isinstance(error, Problem) else error)
+                leave(held, cause)
                 held.close()
             raise
 
@@ -148,8 +150,8 @@ class Database:
         result: Result = self._together.do(work) if self.is_sqlite else self._alone(work)
         return result
 
-    def _alone(self, work: Callable[[Connection], Result]) -> Result:
-        for attempt in range(1, WRITE_TRIES + 1):
+    def _alone(self, work: Callable[[Connection], Result], tries: int = WRITE_TRIES) -> Result:
+        for attempt in range(1, tries + 1):
             try:
                 with self._transaction() as connection:
                     return work(connection)
@@ -157,7 +159,7 @@ class Database:
                 raise all_in_use() from error
             except FAULTS as error:
                 again = worth_another_try(error) or (is_lost(error) and attempt == 1)
-                if not again or attempt == WRITE_TRIES:
+                if not again or attempt == tries:
                     raise problem_of(error) from error
         raise AssertionError("unreachable")
 
@@ -177,17 +179,22 @@ class Database:
                 raise Unknown from error
             raise
 
-    def at_once(self, work: Callable[[Connection], Result]) -> Result:
-        """As `writing`, once, for work that writes with one statement, if at all: with PostgreSQL each statement is
-        its own transaction here, which saves two round trips. Raises Overtaken where `writing` must do it."""
-        if self.is_sqlite:
-            raise Overtaken  # its one writer holds the lock already when it reads
+    def at_once(
+        self, decide: Callable[[Connection], Decided], store: Callable[[Connection, Decided], Result]
+    ) -> Result:
+        """`decide` reads without a lock, `store` writes with one statement, if at all, and only where nobody came
+        first. With PostgreSQL each statement is its own transaction here, which saves two round trips; with SQLite
+        nobody waits while this one decides. Raises Overtaken where `writing` must do it."""
         try:
+            if self.is_sqlite:
+                decided = self.reading(decide)
+                result: Result = self._together.do(lambda connection: store(connection, decided), tries=1)
+                return result
             with self.read() as connection:
-                return work(connection)
+                return store(connection, decide(connection))
         except Problem as problem:
             cause = problem.__cause__
-            if isinstance(cause, FAULTS) and (worth_another_try(cause) or is_lost(cause)):
+            if isinstance(cause, FAULTS) and (worth_another_try(cause) or is_lost(cause) or is_read_only(cause)):
                 raise Overtaken from problem
             raise
 
@@ -226,8 +233,8 @@ def _prepare_sqlite(connection: Any, _record: object) -> None:
         "cache_size=-2000",  # KB, of each connection: the system caches the file anyway
         "temp_store=MEMORY",
         # pages: a write touches many that the next ones touch again, so they are written back seldom
-        "wal_autocheckpoint=16000",
-        "journal_size_limit=67108864",
+        "wal_autocheckpoint=64000",
+        "journal_size_limit=268435456",
     ):
         connection.execute(f"PRAGMA {pragma}")
 

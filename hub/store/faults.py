@@ -59,9 +59,13 @@ def is_lost(error: BaseException | None) -> bool:
     return isinstance(error, DBAPIError) and error.connection_invalidated
 
 
+def is_read_only(error: BaseException | None) -> bool:
+    return _state(error) == READ_ONLY
+
+
 def leave(connection: Connection, error: BaseException | None) -> None:
     """Let nobody use this connection again, if it is of no use any more."""
-    if isinstance(_cause(error), Lost) or _state(error) == READ_ONLY:
+    if isinstance(_cause(error), Lost) or is_read_only(error):
         connection.invalidate()  # SQLAlchemy does so itself with what it ran
 
 
@@ -74,7 +78,7 @@ def problem_of(error: BaseException) -> Problem:
         return Problem("busy", "Others keep changing what this is about", headers={"Retry-After": "1"})
     if "disk is full" in str(cause) or state == FULL:
         return Problem("no-space", "The hub's disk is full; nothing was stored")
-    if isinstance(cause, psycopg.OperationalError | sqlite3.OperationalError) or state == READ_ONLY:
+    if isinstance(cause, psycopg.OperationalError | sqlite3.OperationalError) or is_read_only(error):
         return Problem(
             "busy", "The database is not available now; nothing was stored", headers={"Retry-After": "5"}
         )

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 from sqlalchemy import Connection
 
-from hub.store.engine import FAULTS, Database, Overtaken, Result
+from hub.store.engine import FAULTS, Database, Decided, Overtaken, Result
 
 
 class Undone(BaseException):
@@ -35,7 +35,9 @@ class Joined(Database):
         except FAULTS as error:
             raise Undone(error) from error
 
-    def at_once(self, work: Callable[[Connection], Result]) -> Result:
+    def at_once(
+        self, decide: Callable[[Connection], Decided], store: Callable[[Connection, Decided], Result]
+    ) -> Result:
         """Never: it is part of a transaction."""
         raise Overtaken
 

@@ -23,7 +23,8 @@ MOST = 32  # a commit does not grow without end while others wait for their turn
 class Job:
     """A work that somebody waits for, and what became of it."""
 
-    def __init__(self, work: Work):
+    def __init__(self, work: Work, tries: int):
+        self.tries = tries
         context = copy_context()  # it is done in another thread, perhaps
         self.work: Work = lambda connection: context.run(work, connection)
         self.result: Any = None
@@ -38,25 +39,27 @@ class Job:
 
 
 class Together:
-    """`transaction` opens one of a SQLite database; `alone` does a work in one of its own, as often as it takes,
-    and raises what is to be told; `faults` are the errors of the database."""
+    """`transaction` opens one of a SQLite database; `alone` does a work in one of its own, up to so many times, and
+    raises what is to be told; `faults` are the errors of the database."""
 
     def __init__(
         self,
         transaction: Callable[[], AbstractContextManager[Connection]],
-        alone: Callable[[Work], Any],
+        alone: Callable[[Work, int], Any],
         faults: tuple[type[BaseException], ...],
+        tries: int,
     ):
         self._transaction = transaction
         self._alone = alone
         self._faults = faults
+        self._tries = tries
         self._lock = threading.Lock()
         self._waiting: deque[Job] = deque()
         self._led = False
 
-    def do(self, work: Work) -> Any:
+    def do(self, work: Work, tries: int = 0) -> Any:
         """The work's result, once it is durable; or its error."""
-        job = Job(work)
+        job = Job(work, tries or self._tries)
         with self._lock:
             self._waiting.append(job)
             job.leads, self._led = not self._led, True
@@ -95,7 +98,7 @@ class Together:
     def _by_itself(self, job: Job) -> None:
         job.error = None
         try:
-            job.result = self._alone(job.work)
+            job.result = self._alone(job.work, job.tries)
         except BaseException as error:
             job.error = error
 

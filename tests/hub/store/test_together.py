@@ -12,9 +12,17 @@ import pytest
 from sqlalchemy import Connection, event, text
 from sqlalchemy.exc import OperationalError
 
+from hub.access import Access
+from hub.clock import instant, micros, now
+from hub.fhir import json
 from hub.problems import Problem
+from hub.store import read
 from hub.store.engine import Database, Overtaken
+from hub.store.migrate import migrate
+from hub.transactions import Transactions, single
+from tests.hub.asking import patient
 
+ALL = Access.system("tests")
 Made = list[int]
 
 
@@ -143,3 +151,64 @@ def test_what_the_database_refuses_is_told_and_others_go_on(database: Database) 
         assert isinstance(told, Problem)
         assert told.issues[0].kind == "busy"
         assert found[1].result(10) == 1
+
+
+def test_a_version_is_stamped_when_its_turn_has_come(database: Database) -> None:
+    """Stamps grow in the order of commits: who asks what changed since the newest that it saw misses nothing."""
+    migrate(database)
+    writes = Transactions(database, lambda *_: (), lambda _: (), "https://hub.invalid/fhir")
+    first = writes.commit([single("PUT", "Patient", id="1", resource=patient("1"))], ALL)[0].stored
+    assert first is not None
+    entries = [
+        single("POST", "Patient", resource=patient("x", birthDate="1970")),
+        single("PUT", "Patient", id="1", resource=patient("1", birthDate="1970")),
+    ]
+    with ThreadPoolExecutor(2) as pool:
+        with database.write():
+            found = [pool.submit(writes.commit, [entry], ALL) for entry in entries]
+            while len(database._together._waiting) < 2:
+                pass
+            decided = micros(now())
+        made = [each.result(10)[0].stored for each in found]
+    for one in made:
+        assert one is not None
+        assert one.last_updated > decided
+        with database.read() as connection:
+            kept = read.current(connection, ALL, one.type, one.id)
+        assert kept == one, "the client is told what is stored"
+        assert json.stored(one.body or b"")["meta"]["lastUpdated"] == instant(one.last_updated)
+
+
+def test_nobody_waits_while_a_writer_decides(database: Database) -> None:
+    migrate(database)
+    waits, goes_on = threading.Event(), threading.Event()
+
+    def slowly(_: Any) -> tuple[()]:
+        waits.set()
+        assert goes_on.wait(10)
+        return ()
+
+    slow = Transactions(database, lambda *_: (), slowly, "https://hub.invalid/fhir")
+    with ThreadPoolExecutor(1) as pool:
+        made = pool.submit(slow.commit, [single("POST", "Patient", resource=patient("x"))], ALL)
+        assert waits.wait(10)
+        assert database.writing(note(1)) == 1
+        goes_on.set()
+        assert made.result(10)[0].status == 201
+
+
+def test_one_that_was_overtaken_while_it_decided_is_decided_again(database: Database) -> None:
+    migrate(database)
+    plain = Transactions(database, lambda *_: (), lambda _: (), "https://hub.invalid/fhir")
+    decided: Made = []
+
+    def overtaken(_: Any) -> tuple[()]:
+        decided.append(1)
+        if len(decided) == 1:
+            plain.commit([single("PUT", "Patient", id="1", resource=patient("1", birthDate="1971"))], ALL)
+        return ()
+
+    slow = Transactions(database, lambda *_: (), overtaken, "https://hub.invalid/fhir")
+    result = slow.commit([single("PUT", "Patient", id="1", resource=patient("1", birthDate="1972"))], ALL)[0]
+    assert (result.status, result.stored and result.stored.version) == (200, 2)
+    assert len(decided) == 2
