@@ -11,7 +11,7 @@ run: $(VENV)/.runtime
 	exec $(BIN)/hub serve
 
 test: $(VENV)/.development
-	$(BIN)/python -m pytest -m "not long"
+	$(BIN)/python -m pytest -m "not long" -n 2 --dist worksteal
 
 test-long: $(VENV)/.development
 	$(BIN)/python -m pytest
