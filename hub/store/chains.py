@@ -56,6 +56,10 @@ class found_first(FunctionElement[bool]):  # noqa: N801 - reads as SQL
     inherit_cache = True
     name = "found_first"
 
+    def self_group(self, against: Any = None) -> Any:
+        """As it is: SQLite has no booleans, and no index for `rid IN (…) = 1`."""
+        return self
+
 
 @compiles(found_first, "postgresql")
 def _array(element: Any, compiler: Any, **kw: Any) -> str:

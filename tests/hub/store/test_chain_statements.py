@@ -16,7 +16,10 @@ def test_postgresql_finds_each_chain_as_an_array(asked: tuple[str, str], arrays:
     query = parse("Task", [asked], Limits())
     statement = driven(query, query.conditions[0])
     assert str(statement.compile(dialect=postgresql.dialect())).count("= ANY (ARRAY(SELECT") == arrays
-    assert "ARRAY" not in str(statement.compile(dialect=sqlite.dialect()))
+    on_sqlite = str(statement.compile(dialect=sqlite.dialect()))
+    assert "ARRAY" not in on_sqlite
+    assert "resource.rid IN (SELECT" in on_sqlite
+    assert "= 1" not in on_sqlite, "that would walk all resources"
 
 
 def test_a_plain_criterion_stays_a_selection() -> None:
