@@ -33,7 +33,6 @@ from hub.problems import Problem
 from hub.store.faults import FAULTS as FAULTS
 from hub.store.faults import Overtaken as Overtaken
 from hub.store.faults import Unknown, all_in_use, is_lost, is_read_only, leave, problem_of, worth_another_try
-from hub.store.prepared import Prepared, at_rest
 from hub.store.together import Together
 
 LOCK_WAIT_SECONDS = 10
@@ -121,7 +120,7 @@ class Database:
     def _is_usable(self, held: Connection) -> bool:
         if held.closed or held.invalidated:
             return False
-        if self.is_sqlite or at_rest(held.connection.driver_connection):  # type: ignore[arg-type]
+        if self.is_sqlite or _is_there(held.connection.driver_connection):
             return True
         held.invalidate()
         held.close()
@@ -240,16 +239,25 @@ def _prepare_sqlite(connection: Any, _record: object) -> None:
 
 
 def _must_be_there(connection: Any, _record: object, _proxy: object) -> None:
-    if not at_rest(connection):
+    if not _is_there(connection):
         raise InvalidatePoolError  # the others ended with it; SQLAlchemy makes a new one
+
+
+def _is_there(connection: Any) -> bool:
+    from hub.store.prepared import at_rest  # psycopg: not for the memory of a hub on SQLite
+
+    return at_rest(connection)
 
 
 def driver(connection: Connection) -> Any:
     """The driver itself, in the connection's transaction, for the few statements that every request
-    runs: SQLAlchemy's way costs as much as the statement. Its errors are the driver's own (see FAULTS)."""
-    held = connection.connection.driver_connection
-    assert held is not None
-    return Prepared(held) if connection.dialect.name == "postgresql" else held.cursor()
+    runs: SQLAlchemy's way costs as much as the statement. Its errors are its own (see FAULTS)."""
+    held: Any = connection.connection.driver_connection
+    if connection.dialect.name == "sqlite":
+        return held.cursor()
+    from hub.store.prepared import Prepared
+
+    return Prepared(held)
 
 
 @contextmanager

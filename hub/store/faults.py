@@ -8,16 +8,17 @@ connection was lost while something was being committed, so that nobody knows: t
 import sqlite3
 from typing import Any
 
-import psycopg
 from sqlalchemy import Connection
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
 
 from hub.problems import Problem
-from hub.store.prepared import Lost
 
 # serialization failure, deadlock, a row that is not as it was (hub.store.batch)
 RETRIED = ("40001", "40P01", "22012")
 FULL = "53100"
+TAKEN = "23"  # the class of violated constraints
+# classes: connection, resources, limits, not in the right state, operator, system
+PASSING = ("08", "53", "54", "55", "57", "58")
 READ_ONLY = "25006"  # the server is not the primary any more
 UNKNOWN = (
     "The connection to the database was lost: it is not known whether this was stored. Ask before repeating it;"
@@ -29,11 +30,27 @@ class Overtaken(Exception):
     """What was read is not what is there any more: read it again, and under a lock."""
 
 
+class Refused(Exception):
+    """What PostgreSQL answered a statement of hub.store.prepared with. (psycopg is not imported for SQLite.)"""
+
+    def __init__(self, sqlstate: str):
+        super().__init__(f"SQLSTATE {sqlstate}")
+        self.sqlstate = sqlstate
+
+
+class Lost(Exception):
+    """The connection ended while a statement ran. `unknown`: the statement may have been committed before."""
+
+    def __init__(self, unknown: bool):
+        super().__init__("the connection was lost")
+        self.unknown = unknown
+
+
 class Unknown(Exception):
     """The connection was lost during a commit: nobody knows whether there was one."""
 
 
-FAULTS = (DBAPIError, Overtaken, Unknown, psycopg.Error, sqlite3.Error)
+FAULTS = (DBAPIError, Overtaken, Unknown, Refused, Lost, sqlite3.Error)
 
 
 def _cause(error: BaseException | None) -> Any:
@@ -46,8 +63,8 @@ def _state(error: BaseException | None) -> str:
 
 def worth_another_try(error: BaseException) -> bool:
     """Another writer took a key first (also a row number, hub.store.rids), or PostgreSQL chose us to give way."""
-    first = isinstance(_cause(error), Overtaken | psycopg.IntegrityError | sqlite3.IntegrityError)
-    return first or _state(error) in RETRIED
+    taken = isinstance(error, Overtaken | IntegrityError | sqlite3.IntegrityError)
+    return taken or _state(error).startswith(TAKEN) or _state(error) in RETRIED
 
 
 def is_lost(error: BaseException | None) -> bool:
@@ -69,6 +86,12 @@ def leave(connection: Connection, error: BaseException | None) -> None:
         connection.invalidate()  # SQLAlchemy does so itself with what it ran
 
 
+def _passes(error: BaseException) -> bool:
+    if isinstance(error, OperationalError | sqlite3.OperationalError | Lost):
+        return True
+    return _state(error).startswith(PASSING) or _state(error) in RETRIED
+
+
 def problem_of(error: BaseException) -> Problem:
     """What a caller is told when the database cannot do it now; no statement, no values."""
     cause, state = _cause(error), _state(error)
@@ -78,7 +101,7 @@ def problem_of(error: BaseException) -> Problem:
         return Problem("busy", "Others keep changing what this is about", headers={"Retry-After": "1"})
     if "disk is full" in str(cause) or state == FULL:
         return Problem("no-space", "The hub's disk is full; nothing was stored")
-    if isinstance(cause, psycopg.OperationalError | sqlite3.OperationalError) or is_read_only(error):
+    if _passes(error) or is_read_only(error):
         return Problem(
             "busy", "The database is not available now; nothing was stored", headers={"Retry-After": "5"}
         )

@@ -4,7 +4,7 @@ https://www.psycopg.org/psycopg3/docs/api/pq.html
 The driver's cursors are made for any statement and any type; for a handful of statements with numbers, texts and
 bytes they cost as much as the statement itself. Other threads run while a statement does.
 Parameters are None, bool, int, float, str or bytes; lists travel as one text (hub.store.arrays).
-Raises psycopg.Error, as a cursor would; Lost where the connection ended.
+Raises Refused, and Lost where the connection ended.
 """
 
 import select
@@ -13,22 +13,18 @@ from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Any
 
-from psycopg import Connection, DataError, OperationalError, errors
-from psycopg.pq import ConnStatus, ExecStatus, TransactionStatus
+from psycopg import Connection, Error
+from psycopg.pq import ConnStatus, DiagnosticField, ExecStatus, TransactionStatus
+
+from hub.store.faults import Lost, Refused
 
 Row = tuple[Any, ...]
 BINARY = 1
 _FINE = (ExecStatus.TUPLES_OK, ExecStatus.COMMAND_OK)
+# https://www.postgresql.org/docs/current/errcodes-appendix.html
+NO_TEXT, CONNECTION = "22021", "08000"
 _STATEMENTS = "_hub_statements"
 _SOCKET = "_hub_socket"
-
-
-class Lost(OperationalError):
-    """The connection ended while a statement ran. `unknown`: the statement may have been committed before."""
-
-    def __init__(self, unknown: bool):
-        super().__init__("the connection was lost")
-        self.unknown = unknown
 
 
 def _number(value: bytes) -> int:
@@ -65,19 +61,24 @@ class Prepared:
 
     def execute(self, statement: str, values: Sequence[Any] = ()) -> "Prepared":
         """Run a statement written with `%s`; its text must not hold values."""
-        connection = self._connection
         given: Sequence[Any] = [_written(value) for value in values]
         formats = [BINARY if type(value) is bytes else 0 for value in values]
-        if connection.closed:
+        if self._connection.closed:
             raise Lost(unknown=False)
-        pgconn = connection.pgconn
+        try:
+            self._rows = self._run(statement, given, formats)
+        except Error as error:  # of psycopg itself, before anything was sent
+            raise Refused(error.sqlstate or CONNECTION) from error
+        return self
+
+    def _run(self, statement: str, given: Sequence[Any], formats: Sequence[int]) -> list[Row]:
+        connection, pgconn = self._connection, self._connection.pgconn
         if not connection.autocommit and pgconn.transaction_status == TransactionStatus.IDLE:
             self._fine(pgconn.exec_(b"BEGIN"))
         name = self._name(statement)
         # without a transaction around it, the server commits a statement before it answers
         commits = connection.autocommit and not statement.startswith("SELECT")
-        self._rows = _rows(self._fine(pgconn.exec_prepared(name, given, formats, BINARY), commits))
-        return self
+        return _rows(self._fine(pgconn.exec_prepared(name, given, formats, BINARY), commits))
 
     def fetchall(self) -> list[Row]:
         return self._rows
@@ -100,7 +101,7 @@ class Prepared:
             return result
         if self._connection.pgconn.status == ConnStatus.BAD:  # it has no SQLSTATE then
             raise Lost(unknown=commits)
-        raise errors.error_from_result(result, encoding="utf-8")
+        raise Refused((result.error_field(DiagnosticField.SQLSTATE) or b"").decode())
 
 
 def at_rest(connection: Connection[Any]) -> bool:
@@ -129,7 +130,7 @@ def _written(value: Any) -> bytes | None:
         return b"t" if value else b"f"
     text = str(value).encode()
     if b"\0" in text:  # it would end there, and ask for something else
-        raise DataError("a text holds a NUL character")
+        raise Refused(NO_TEXT)  # a NUL character
     return text
 
 

@@ -12,7 +12,6 @@ from typing import Any
 
 import psycopg
 import pytest
-from psycopg import errors
 from sqlalchemy import Connection, text
 
 from auth.development_token import new_key
@@ -20,8 +19,7 @@ from hub.access import Access
 from hub.problems import Problem
 from hub.store import read
 from hub.store.engine import Database, driver
-from hub.store.faults import problem_of
-from hub.store.prepared import Lost
+from hub.store.faults import Lost, Refused, problem_of
 from tests.hub.asking import MRN, Api, app_of, entry, mrn, patient, refused, register
 from tests.postgresql import Cluster
 
@@ -259,4 +257,4 @@ def test_a_server_that_does_not_take_writes_is_busy_and_its_connections_are_left
 
 @pytest.mark.parametrize("state", ["25006", "57P01", "57P02", "57P03", "53300", "08006"])
 def test_what_passes_is_busy(state: str) -> None:
-    assert problem_of(errors.lookup(state)("x")).kind == "busy"
+    assert problem_of(Refused(state)).kind == "busy"
