@@ -30,7 +30,7 @@ from hub.store.matching import SELECTIVE, driven, finds_fewer, matching, walked
 from hub.store.moment import Moment, Version, changed, now, read, versions
 from hub.store.read import Stored, keys_of, position
 from hub.store.read import page as unsorted
-from hub.store.tables import index_date, index_number, index_string, resource
+from hub.store.tables import index_date, index_number, index_string, index_token, resource
 
 FEW = 2000
 LITTLE = 200  # where an index has the order, reading more than this costs more than walking it
@@ -115,7 +115,10 @@ class _Walk:
 
     def _few(self, most: int) -> list[tuple[Place, Stored]] | None:
         statement = matching(self._connection, self._query)
-        if not finds_fewer(self._connection, statement, most + 1):
+        keys = keys_of(self._query)
+        # the rows of a lone key are the matches; asked as `rid IN (…)`, SQLite gathers all of them to count a few
+        counted = select(index_token.c.rid).where(index_token.c.hash == keys[0]) if len(keys) == 1 else statement
+        if not finds_fewer(self._connection, counted, most + 1):
             return None
         rows = self._read(statement)
         earlier = self._earlier(rows)
