@@ -2,7 +2,6 @@
 
 import random
 import threading
-import time
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -35,15 +34,13 @@ def pages(api: Api, path: str, between: Callable[[], object] = lambda: None) -> 
 
 @pytest.fixture
 def people(api: Api) -> Api:
-    for one in (
+    api.have(
         patient("d", name=[{"family": "Delta"}, {"family": "Aardvark"}], birthDate="1980-01-02", active=True),
         patient("a", name=[{"family": "álpha"}], birthDate="1990", identifier=mrn("2")),
         patient("n"),
         patient("b", name=[{"family": "Bravo"}], birthDate="1980-01-01", identifier=mrn("1"), active=True),
         patient("b2", name=[{"family": "bravo"}], birthDate="1980-01-01", identifier=mrn("3"), active=False),
-    ):
-        api.have(one)
-        time.sleep(0.002)  # what is alike stands in the order of its millisecond (hub.store.rids)
+    )
     return api
 
 
