@@ -16,12 +16,14 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, delete, exists, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, delete, exists, func, insert, literal_column, or_, select, update
 
 from hub.fhir import json
 from hub.store.tables import outbox
 
 WAITING, DONE, DEAD = "waiting", "done", "dead"
+# written out: with a parameter in its place PostgreSQL cannot know that the indexes of what waits hold the rows
+_WAITS: ColumnElement[str] = literal_column(f"'{WAITING}'")
 FIRST_WAIT, LONGEST_WAIT, GIVE_UP = timedelta(seconds=1), timedelta(hours=1), timedelta(hours=72)
 SECOND = 1_000_000
 REASON_LENGTH = 500
@@ -100,7 +102,7 @@ def add(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
 
 def is_due(connection: Connection, kinds: Sequence[str], now: int) -> bool:
     """Whether a claim might find something: a look that takes no lock."""
-    due = select(outbox.c.seq).where(outbox.c.state == WAITING, outbox.c.due <= now, outbox.c.kind.in_(kinds))
+    due = select(outbox.c.seq).where(outbox.c.state == _WAITS, outbox.c.due <= now, outbox.c.kind.in_(kinds))
     return connection.execute(due.limit(1)).first() is not None
 
 
@@ -111,12 +113,12 @@ def claim(connection: Connection, kinds: Sequence[str], now: int, lease_seconds:
     waits_behind = exists().where(
         earlier.c.kind == outbox.c.kind,
         earlier.c.line == outbox.c.line,
-        earlier.c.state == WAITING,
+        earlier.c.state == _WAITS,
         earlier.c.seq < outbox.c.seq,
     )
     due = (
         select(outbox)
-        .where(outbox.c.state == WAITING, outbox.c.due <= now, outbox.c.kind.in_(kinds))
+        .where(outbox.c.state == _WAITS, outbox.c.due <= now, outbox.c.kind.in_(kinds))
         .where(or_(outbox.c.line.is_(None), ~waits_behind))
         .order_by(outbox.c.due, outbox.c.seq)
         .limit(limit)
