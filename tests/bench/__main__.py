@@ -35,6 +35,7 @@ SECTIONS: dict[str, tuple[Callable[[Ground], Iterator[Figure]], ...]] = {
     "processing": (adt.processing,),
     "start": (footprint.start_up,),
     "memory": (footprint.memory,),
+    "bundle": (footprint.large_bundle,),
     "rest": (rest.rest,),
     "facade": (facade.facade,),
     "scale": (scale.scale,),

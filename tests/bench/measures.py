@@ -129,6 +129,7 @@ MEASURES = (
             Measure(f"scale.{name}.ratio", "the second divided by the first", "", 2),
         )
     ),
+    Measure("bundle.memory", "a transaction of 500 entries adds to its process, at most", "MB", 64),
     Measure("facade.memory", "FHIR API: largest process under that load, resident", "MB", 150),
     *(
         Measure(f"rest.{name}.{suffix}", f"REST {title}{more}", unit, least=suffix == "rate", floor=_floor)
