@@ -9,6 +9,7 @@ tells what is stored. A batch or transaction is checked entry by entry.
 from dataclasses import dataclass
 
 from hub.problems import Problem
+from hub.sight import ALL, NOTHING, Sight
 
 LETTERS = {
     "create": "c",
@@ -26,17 +27,23 @@ LETTERS = {
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """`who` is a client id or a job's name; `grants` are pairs (resource type or `*`, letter of `cruds`)."""
+    """`who` is a client id or a job's name; `grants` are pairs (resource type or `*`, letter of `cruds`): what the
+    token's scopes and the role's types both cover. `sight` says which resources of these types are there for the
+    caller: none, unless somebody said. `user` is the id of the person at the client, if there is one; `source`
+    whose data a write brings (a reference to an Organization, or the client)."""
 
     who: str
     grants: frozenset[tuple[str, str]]
     role: str = ""
     reason: str = ""
+    sight: Sight = NOTHING
+    user: str = ""
+    source: str = ""
 
     @classmethod
-    def system(cls, reason: str) -> "Access":
+    def system(cls, reason: str, source: str = "") -> "Access":
         """The hub's own jobs; they say why, and the reason goes to the log."""
-        return cls("hub", frozenset(("*", letter) for letter in "cruds"), "system", reason)
+        return cls("hub", frozenset(("*", letter) for letter in "cruds"), "system", reason, ALL, source=source)
 
     def may(self, interaction: str, resource_type: str) -> bool:
         letter = LETTERS[interaction]

@@ -1,4 +1,5 @@
-"""Indexing what is stored already: for a new search parameter, or for everything anew (`hub reindex all`).
+"""Indexing what is stored already: for a new search parameter, or for everything anew (`hub reindex all`), which
+also says anew whose each resource is and who may see it (hub.anew).
 
 A job is a row of `search_parameter`. One transaction does one batch: it locks the job's row (another worker passes
 it by), locks the batch's resources, writes their rows, and moves the job's position. So a kill at any moment loses
@@ -23,8 +24,11 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, delete, func, or_, select, true, update
 
 from hub import clock
+from hub.anew import anew
 from hub.fhir import json
+from hub.inheriting import follow
 from hub.problems import Problem
+from hub.rights.labels import NO_PART2, Part2Sources
 from hub.search.custom import INDEXING, READY, REMOVING, STOPPED, Definition
 from hub.search.index import IndexRows, index_rows, rows_of_own
 from hub.search.parameters import own
@@ -62,13 +66,15 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Reindex:
-    """Does the jobs. `base` is the hub's own FHIR base URL; after `settled` microseconds every process knows."""
+    """Does the jobs. `base` is the hub's own FHIR base URL, `part2` whose data is a Part 2 record; after `settled`
+    microseconds every process knows."""
 
     database: Database
     base: str
     now: clock.Clock = clock.now
     batch: int = BATCH
     settled: int = SETTLED
+    part2: Part2Sources = NO_PART2
 
     def turn(self, seconds: float = TURN_SECONDS) -> None:
         """Batches of what is due, for so long: a chore of the worker."""
@@ -93,12 +99,25 @@ class Reindex:
             return False
         found = _locked(connection, job, self.batch)
         if found:
-            write.store(connection, write.Batch(index=self._index(connection, job, found), merge=True))
+            self._store(connection, job, found)
             last = max(row.rid for row in found)
             _change(connection, job, position=last, looked_at=job.looked_at + len(found), updated=self._micros())
         else:
             self._end(connection, job)
         return True
+
+    def _store(self, connection: Connection, job: Any, found: Sequence[Any]) -> None:
+        index = self._index(connection, job, found)
+        if job.parameter:
+            write.store(connection, write.Batch(index=index, merge=True))
+            return
+        made = anew(connection, found, self.base, self.part2)
+        for rid, now in made.now.items():
+            for rows, rights in zip(index[rid], (made.before[rid], now), strict=True):
+                _join(rows, rights)
+        write.store(connection, write.Batch(index=index, merge=True, facts=made.facts))
+        followed = follow(connection, made.changed)
+        write.store(connection, write.Batch(index=followed.index, merge=True, facts=followed.facts))
 
     def _end(self, connection: Connection, job: Any) -> None:
         """The phase has dealt with everything."""
@@ -172,7 +191,8 @@ def _locked(connection: Connection, job: Any, limit: int) -> list[Any]:
 
 
 _PHASES: Mapping[str, Callable[[Any], ColumnElement[bool]]] = {
-    ADDING: lambda job: resource.c.deleted.is_(False),
+    # whose it was is asked of what is deleted, too
+    ADDING: lambda job: resource.c.deleted.is_(False) if job.parameter else true(),
     CHECKING: lambda job: resource.c.last_updated >= job.started - SKEW,
     REMOVAL: lambda job: true(),
 }

@@ -18,16 +18,20 @@ from sqlalchemy import Connection
 from hub import clock, targets
 from hub.access import Access
 from hub.fhir.bundles import ID, Entry
+from hub.header_values import HeaderValues
 from hub.problems import Issue, Problem
 from hub.resolution import Content, Links
+from hub.rights.labels import NO_PART2, Part2Sources
 from hub.search import custom
 from hub.search.index import IndexRows, index_change, index_rows
+from hub.sight import ALL
 from hub.store import parameters, write
 from hub.store.engine import Database, Overtaken
 from hub.store.read import Stored
 from hub.versions import Change as Change
 from hub.versions import Result as Result
 from hub.versions import Target, Work, patched, stamped
+from hub.whose import Whose
 
 Resource = dict[str, Any]
 # resource, its type, whether it may hold conditional references, who writes it
@@ -35,13 +39,15 @@ Validate = Callable[[Resource, str, bool, str], Iterable[Issue]]
 Inside = Callable[[Connection], None]
 INTERACTION = {"POST": "create", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
 ORDER = {"DELETE": 0, "POST": 1, "PUT": 2, "PATCH": 2}
+# from the results of a commit and what it writes, the records that are written along (hub.audit.recorder)
+Along = Callable[[Connection, Sequence[Result], write.Batch], Sequence[tuple[int, bytes]]]
 Effects = Callable[[Sequence[Change]], Iterable[Mapping[str, Any]]]
 
 
 class Transactions:
     """Commits entries. `validate` gives the issues of a resource, `effects` the outbox rows of changes; `deletes`
     is how many resources one conditional delete may delete, `integrity` whether local references must lead
-    somewhere."""
+    somewhere; `header_key` seals what Subscriptions send along (hub.header_values)."""
 
     def __init__(
         self,
@@ -52,6 +58,9 @@ class Transactions:
         now: clock.Clock = clock.now,
         deletes: int = 1,
         integrity: bool = False,
+        part2: Part2Sources = NO_PART2,
+        audit: Callable[[Sequence[Entry], Access], Along] | None = None,
+        header_key: bytes | None = None,
     ):
         self._database = database
         self._validate = validate
@@ -60,6 +69,9 @@ class Transactions:
         self._now = now
         self._deletes = deletes
         self._integrity = integrity
+        self._part2 = part2
+        self._audit = audit
+        self._header_key = header_key
 
     def within(self, database: Database) -> "Transactions":
         """The same, in a transaction that has begun already (hub.store.joined)."""
@@ -68,10 +80,17 @@ class Transactions:
         return other
 
     def commit(
-        self, entries: Sequence[Entry], access: Access, inside: Inside | None = None, many: bool = False
+        self,
+        entries: Sequence[Entry],
+        access: Access,
+        inside: Inside | None = None,
+        many: bool = False,
+        audit: Along | None = None,
     ) -> list[Result]:
         """Do all entries or none; results in the entries' order. `inside` runs in the same database
-        transaction, last. `many`: errors name the entry of a Bundle. Raises Problem."""
+        transaction, last. `many`: errors name the entry of a Bundle. `audit` makes the records that are written in
+        the same transaction, too; the hub's own writes have the usual one. Raises Problem."""
+        audit = audit or (self._audit(entries, access) if self._audit else None)
         parameters.look(self._database)
         for entry in entries:
             with _named(entry, many):
@@ -79,9 +98,9 @@ class Transactions:
         if inside is None and targets.are_simple(entries):
             with suppress(Overtaken):
                 return self._database.at_once(
-                    lambda c: self._decided(c, entries, access, many, lock=False), self._written
+                    lambda c: self._decided(c, entries, access, many, lock=False).recorded(c, audit), self._written
                 )
-        return self._database.writing(lambda c: self._apply(c, entries, access, inside, many))
+        return self._database.writing(lambda c: self._apply(c, entries, access, inside, many, audit))
 
     def _check(self, entry: Entry, access: Access, many: bool) -> None:
         access.require(INTERACTION[entry.method], entry.type)
@@ -99,14 +118,21 @@ class Transactions:
             raise Problem.of(issues)
 
     def _apply(
-        self, connection: Connection, entries: Sequence[Entry], access: Access, inside: Inside | None, many: bool
+        self,
+        connection: Connection,
+        entries: Sequence[Entry],
+        access: Access,
+        inside: Inside | None,
+        many: bool,
+        audit: Along | None,
     ) -> list[Result]:
         # all words at once, in one order: two writers never wait for each other in a circle
         write.lock_words(connection, filter(None, map(targets.word, entries)))
-        decided = self._decided(connection, entries, access, many, lock=True)
+        decided = self._decided(connection, entries, access, many, lock=True).recorded(connection, audit)
         write.store(connection, decided.batch)
         if decided.parameters:
             parameters.keep(connection, decided.parameters)
+        decided.headers.store(clock.micros(self._now()))
         if inside is not None:
             inside(connection)
         return decided.results
@@ -125,16 +151,36 @@ class Transactions:
         found = self._targets(connection, entries, access, many)
         if not lock and targets.need_turns(found):
             raise Overtaken
-        held = write.held(connection, targets.may_be_there(found), lock)
+        held = self._held(connection, found, access, lock)
         if targets.changed_since(found, held, self._base):
             raise Overtaken
         work = Work(clock.micros(self._now()), held, access.who)
         contents = [(target, self._content(target, work, many)) for target in found]
         links = Links(connection, access, self._base, contents)
-        results = self._do(work, links, contents, many)
+        whose = Whose(connection, access, self._base, self._part2, held, lock)
+        headers = HeaderValues(connection, access, self._header_key)
+        results = self._do(work, links, whose, headers, contents, many)
         changes = list(work.changes.values())
         searched = [change for change in changes if change.type == parameters.TYPE]
-        return _Decided([results[id(entry)] for entry in entries], self._batch(work, lock), searched)
+        batch = self._batch(work, whose, lock)
+        return _Decided([results[id(entry)] for entry in entries], batch, searched, headers)
+
+    def _held(
+        self, connection: Connection, found: Sequence[Target], access: Access, lock: bool
+    ) -> dict[tuple[str, str], Stored]:
+        """The current versions that the client may see; who chooses an id must see what has it. Raises Problem."""
+        held = write.held(connection, access.sight, targets.may_be_there(found), lock)
+        if access.sight.everything:
+            return held
+        if access.sight.all_patients:  # a load replaces what it may not read, but patches nothing of it
+            there = [
+                t.identity for t in found if t.identity and t.identity not in held and t.entry.method != "PATCH"
+            ]
+            return held | write.held(connection, ALL, there, lock)
+        for target in found:
+            if target.entry.method == "PUT" and not target.fresh and target.identity not in held:
+                raise Problem("method", "There is no such resource here; a new one gets its id from the hub")
+        return held
 
     def _targets(
         self, connection: Connection, entries: Sequence[Entry], access: Access, many: bool
@@ -156,13 +202,25 @@ class Transactions:
             self._must_be_valid(made, entry, work.who, many)
             return made
 
-    def _do(self, work: Work, links: Links, contents: Sequence[Content], many: bool) -> dict[int, Result]:
+    def _do(
+        self,
+        work: Work,
+        links: Links,
+        whose: Whose,
+        headers: HeaderValues,
+        contents: Sequence[Content],
+        many: bool,
+    ) -> dict[int, Result]:
         results: dict[int, Result] = {}
-        for target, resource in contents:
+        literals = [self._literal(links, whose, *content, many) for content in contents]
+        whose.settle()
+        for (target, _), literal in zip(contents, literals, strict=True):
             entry = target.entry
             with _named(entry, many):
-                literal = None if resource is None else links.literal(entry, resource)
-                result = work.do(target, literal)
+                labelled = None if literal is None else whose.relabelled(target, literal)
+                kept = headers.parted(target, labelled)
+                result = work.do(target, kept, None if literal is None else whose.of(target))
+                headers.written(target, result)
             # of several deletions of one entry there is no one version to tell
             results[id(entry)] = Result(result.status, None) if id(entry) in results else result
         for target, newer in work.overtaken(target for target, _ in contents):
@@ -172,20 +230,35 @@ class Transactions:
                 raise Problem("reference-missing", "A reference leads to nothing here", lost.type)
         return results
 
-    def _batch(self, work: Work, lock: bool) -> write.Batch:
-        index = {rid: self._rows(change) for rid, change in work.changes.items()}
+    def _literal(
+        self, links: Links, whose: Whose, target: Target, resource: Resource | None, many: bool
+    ) -> Resource | None:
+        """What is to be written, with literal references and with its labels."""
+        if resource is None or target.identity is None:
+            return None
+        with _named(target.entry, many):
+            literal = links.literal(target.entry, resource)
+            return literal if target.found else whose.labelled(target, literal)
+
+    def _batch(self, work: Work, whose: Whose, lock: bool) -> write.Batch:
+        index = {rid: self._rows(rid, change, whose) for rid, change in work.changes.items()}
+        followed = whose.followed(work)
         outbox = list(self._effects(list(work.changes.values())))
         merge = lock and custom.current().merging
-        return write.Batch(work.created, work.replaced, index, outbox, merge)
+        return write.Batch(work.created, work.replaced, index | followed.index, outbox, merge, followed.facts)
 
-    def _rows(self, change: Change) -> tuple[IndexRows, IndexRows]:
-        """The index rows before and now, as far as they may differ."""
+    def _rows(self, rid: int, change: Change, whose: Whose) -> tuple[IndexRows, IndexRows]:
+        """The index rows before and now, as far as they may differ. Raises Problem where the writer may not."""
+        whose.check(change)
         if change.before is not None and change.now is not None:
-            return index_change(change.before, change.now, self._base)
-        before, now = (
-            IndexRows() if resource is None else index_rows(resource, self._base)
-            for resource in (change.before, change.now)
-        )
+            before, now = index_change(change.before, change.now, self._base)
+        else:
+            before, now = (
+                IndexRows() if resource is None else index_rows(resource, self._base)
+                for resource in (change.before, change.now)
+            )
+        whose.covered(change, now)
+        whose.rows(rid, change, before, now)
         return before, now
 
 
@@ -196,6 +269,14 @@ class _Decided:
     results: list[Result]
     batch: write.Batch
     parameters: list[Change]
+    headers: HeaderValues
+
+    def recorded(self, connection: Connection, audit: Along | None) -> "_Decided":
+        """The same, with the records of it to be written along."""
+        if audit is None:
+            return self
+        rows = audit(connection, self.results, self.batch)
+        return replace(self, batch=replace(self.batch, audit=rows))
 
     def stamped(self, now: int) -> "_Decided":
         """The same, written now. Where one writes at a time, versions are stamped in the order of their commits:

@@ -7,19 +7,30 @@ changes nothing makes no new version. Touches no database.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
 
 from hub import clock
 from hub.fhir import json
 from hub.fhir.bundles import Entry, etag
 from hub.problems import Problem
 from hub.search.query import Query
+from hub.sight import UNKNOWN
 from hub.store.conditions import Identity
 from hub.store.read import Stored
 from hub.store.rids import new_rid
 
 Resource = dict[str, Any]
+
+
+class Of(NamedTuple):
+    """Whose a resource is and how sensitive, as its row says it (hub.sight)."""
+
+    patient: int = UNKNOWN
+    labels: int = 0
+    source: int = 0
+
+
 MOST_BYTES = 10 << 20  # of a patched resource: many small patches must not make one that no request could bring
 
 
@@ -69,7 +80,8 @@ class Work:
         self.replaced: list[tuple[Stored, Stored]] = []
         self.changes: dict[int, Change] = {}
 
-    def do(self, target: Target, resource: Resource | None) -> Result:
+    def do(self, target: Target, resource: Resource | None, of: Of | None = None) -> Result:
+        """`of` is whose the resource is; a deletion leaves that as it was."""
         if target.found is not None:
             return Result(200, target.found)
         old = self.held.get(target.identity) if target.identity else None
@@ -82,7 +94,7 @@ class Work:
         before = json.stored(old.body) if old and old.body else None
         if resource is not None and before is not None and _content(before) == _content({**resource, "id": old.id}):  # type: ignore[union-attr]
             return Result(200, old)
-        new = self._next(target.identity, old, resource)
+        new = self._next(target.identity, old, resource, of)
         status = 204 if resource is None else 201 if before is None else 200
         return Result(status, self._keep(old, before, *new))
 
@@ -93,14 +105,17 @@ class Work:
             if target.found is not None and (new := newest.get(target.found.rid)) is not None:
                 yield target, Result(200, new)
 
-    def _next(self, identity: tuple[str, str], old: Stored | None, resource: Resource | None) -> tuple[Stored, Any]:
+    def _next(
+        self, identity: tuple[str, str], old: Stored | None, resource: Resource | None, of: Of | None
+    ) -> tuple[Stored, Any]:
         # a clock that jumped back must not make a resource older than it was
         at = max(self._now, old.last_updated + 1) if old else self._now
         version = old.version + 1 if old else 1
         now = resource and _stamped(resource, identity, version, at)
         body = json.write(now) if now else None
         rid = old.rid if old else new_rid(at, self.changes)
-        return Stored(rid, *identity, version, at, now is None, body), now
+        whose = of or (Of(old.patient, old.labels, old.source) if old else Of())
+        return Stored(rid, *identity, version, at, now is None, body, *whose), now
 
     def _keep(self, old: Stored | None, before: Resource | None, new: Stored, now: Resource | None) -> Stored:
         if old is None:
@@ -115,7 +130,7 @@ def stamped(row: Stored, at: int) -> Stored:
     """A version that was made a moment ago, with a later time stamp. No client knew the first one to the
     microsecond: it stands in the JSON once."""
     body = row.body and row.body.replace(_last_updated(row.last_updated), _last_updated(at), 1)
-    return Stored(row.rid, row.type, row.id, row.version, at, row.deleted, body)
+    return replace(row, last_updated=at, body=body)
 
 
 def _last_updated(at: int) -> bytes:

@@ -41,6 +41,7 @@ FACILITY_SYSTEM = OWN + "sid/facility"
 MRN_SYSTEM_BASE = OWN + "sid/mrn/"
 COMMUNITY_SUPPORT = OWN + "CodeSystem/community-support"
 CARE_TEAM_ROLE = OWN + "CodeSystem/care-team-role"
+AUDIT_EVENT = OWN + "CodeSystem/audit-event"
 
 # (system, code) of the CareTeam.participant.role which marks the member's one ECM lead care manager
 LEAD_CARE_MANAGER = (CARE_TEAM_ROLE, "lead-care-manager")
@@ -49,3 +50,8 @@ LEAD_CARE_MANAGER = (CARE_TEAM_ROLE, "lead-care-manager")
 def mrn_system(facility: str) -> str:
     """The hub's own URI for one hospital's medical record numbers, by facility code such as EXGEN."""
     return MRN_SYSTEM_BASE + facility.lower()
+
+
+ACT_REASON = "http://terminology.hl7.org/CodeSystem/v3-ActReason"
+CONFIDENTIALITY = "http://terminology.hl7.org/CodeSystem/v3-Confidentiality"
+OBSERVATION_VALUE = "http://terminology.hl7.org/CodeSystem/v3-ObservationValue"

@@ -45,17 +45,15 @@ def member_types(compartment: str) -> tuple[str, ...]:
     return tuple(sorted({*_members(compartment), compartment}))
 
 
-def compartment_key(compartment: str, identity: str, resource_type: str = "") -> int:
-    """The index_token hash of what is in this compartment: of one type, or of any. Patient compartments only."""
-    if resource_type:
-        return key(resource_type, "_compartment", compartment, identity)
-    return key("_compartment", compartment, identity)
+def compartment_key(compartment: str, identity: str, resource_type: str) -> int:
+    """The index_token hash of what is of this type in this compartment. Patient compartments only: of all types at
+    once, `resource.patient` tells (hub.store.compartments)."""
+    return key(resource_type, "_compartment", compartment, identity)
 
 
 def keys_of(compartment: str, resource_type: str, identities: Iterable[str]) -> Iterator[int]:
     for identity in identities:
         yield compartment_key(compartment, identity, resource_type)
-        yield compartment_key(compartment, identity)
 
 
 def patients_of(

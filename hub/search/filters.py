@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from hub.problems import Problem
-from hub.search.chains import Chain, Condition, Every, Not, Overlap, Some, Text, condition
+from hub.search.chains import Chain, Condition, Every, Has, Not, Overlap, Some, Text, condition
 from hub.search.criterion import NO_TERMS
 from hub.search.parameters import Parameter, parameters_of
 from hub.search.terms import Terms
@@ -52,7 +52,7 @@ def filter_condition(
     found = reader.expression(0)
     if reader.word() is not None:
         raise _broken()
-    if _leaves(found) > MAX_LEAVES:
+    if leaves(found) > MAX_LEAVES:
         message = f"_filter takes at most {MAX_LEAVES} tests in all branches of its chains; name the types"
         raise Problem("too-costly", message, NAME)
     if _levels(found) > MAX_LEVELS:
@@ -164,15 +164,15 @@ def _parts(found: Condition, together: type[Every | Some]) -> tuple[Condition, .
     return found.conditions if isinstance(found, together) else (found,)
 
 
-def _leaves(found: Condition) -> int:
+def leaves(found: Condition) -> int:
     """The tests in all branches."""
     match found:
         case Every(conditions) | Some(conditions):
-            return sum(map(_leaves, conditions))
-        case Not(_, inner):
-            return _leaves(inner)
+            return sum(map(leaves, conditions))
+        case Not(_, inner) | Has(_, _, inner):
+            return leaves(inner)
         case Chain(_, steps):
-            return sum(_leaves(step) for _, step in steps)
+            return sum(leaves(step) for _, step in steps)
     return 1
 
 

@@ -48,6 +48,11 @@ class IndexRows:
     strings: set[tuple[int, str]] = field(default_factory=set)
     edges: set[int] = field(default_factory=set)
     numbers: set[tuple[int, float, float]] = field(default_factory=set)
+    # who may see it, and what it says of who may see others: hub.rights.facts
+    patients: set[int] = field(default_factory=set)
+    relations: set[tuple[int, int, int, int, int]] = field(default_factory=set)
+    consents: set[tuple[Any, ...]] = field(default_factory=set)
+    about: set[int] = field(default_factory=set)
 
 
 def index_rows(resource: dict[str, Any], base: str = "") -> IndexRows:

@@ -2,8 +2,8 @@
 
 Rules: https://hl7.org/fhir/R4/search.html
 Refuses: what hub.search.criterion, chains, filters and sorting refuse; a control parameter of one value that is
-given twice. With `Prefer: handling=lenient` unknown
-parameters are left out and listed in `Query.ignored`.
+given twice; more than MAX_TESTS tests in all (`too-costly`). With `Prefer: handling=lenient` unknown parameters are
+left out and listed in `Query.ignored`.
 """
 
 import re
@@ -14,16 +14,19 @@ from hub.access import Access
 from hub.fhir import summary
 from hub.fhir.types import resource_types
 from hub.problems import Problem
+from hub.search import withheld
 from hub.search.chains import Condition, Some, condition, granted, touched
 from hub.search.criterion import NO_TERMS, Criterion
-from hub.search.filters import filter_condition
+from hub.search.filters import filter_condition, leaves
 from hub.search.inclusions import NAMES, Inclusion, inclusion
 from hub.search.parameters import IN_COLUMNS
 from hub.search.sorting import SortKey, sort_keys
 from hub.search.terms import Terms
+from hub.sight import NOTHING, Sight
 
 MAX_PAIRS = 100
 MAX_TYPED = 20  # types whose own parameters are looked at in one search
+MAX_TESTS = 1000  # of all parameters and types, in all branches of chains and filters
 EVERY = "Resource"  # the parameters that every type has
 TOTALS = ("none", "estimate", "accurate")
 SINGLE = {"_total": "none", "_summary": "false", "_cursor": ""}  # what holds where they are not given
@@ -54,6 +57,7 @@ class Query:
     conditions: tuple[Condition, ...] = ()
     types: tuple[str, ...] = ()
     path: str = ""
+    sight: Sight = NOTHING  # of who asks: nothing, unless `granted`
 
     def criteria_of(self, resource_type: str) -> tuple[Criterion, ...]:
         """What a resource of the type itself must answer."""
@@ -76,9 +80,11 @@ class Query:
         """The query as this caller may ask it. Raises Problem `forbidden`, before anything is read."""
         for name in (self.type,) if self.type else self.types:
             access.require("search-type", name)
-        if not self.conditions:
-            return self
-        return replace(self, conditions=tuple(granted(found, access) for found in self.conditions))
+        if not access.sight.everything:
+            sorts = (key.parameter for key in self.sort)
+            withheld.check(iter((*self.criteria, *self.conditions)), sorts, access.sight)
+        conditions = tuple(granted(found, access) for found in self.conditions)
+        return replace(self, conditions=conditions, sight=access.sight)
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,6 +179,10 @@ class _Reading:
 
     def _made(self, kept: Sequence[Pair], ignored: Sequence[str]) -> Query:
         control = self._control
+        if sum(map(leaves, (*self._criteria, *self._conditions))) > MAX_TESTS:
+            raise Problem(
+                "too-costly", f"A search takes at most {MAX_TESTS} tests of all types; name fewer of them"
+            )
         count = _count(control["_count"], self._limits.most)
         if _choice("_summary", control["_summary"], summary.SUMMARIES) == "count":
             count = 0

@@ -50,11 +50,13 @@ def _deletion(table: str, columns: str, types: str) -> Part:
     )
 
 
+# labels only rise, also where they rose since the row was read (hub.inheriting); -1: it had none yet
+_ROSE = "CASE WHEN {0} < 0 THEN {1} ELSE {0} | {1} END"
 _REPLACED = Part(
-    ("rid", "was", "version", "last_updated", "deleted", "body"),
-    ("bigint", "int", "int", "bigint", "bool", "bytea"),
+    ("rid", "was", "version", "last_updated", "deleted", "body", "patient", "labels"),
+    ("bigint", "int", "int", "bigint", "bool", "bytea", "bigint", "bigint"),
     (
-        ("next", "SELECT * FROM {rows} AS n (rid, was, version, last_updated, deleted, body)"),
+        ("next", "SELECT * FROM {rows} AS n (rid, was, version, last_updated, deleted, body, patient, labels)"),
         (
             "earlier",
             "INSERT INTO history (rid, type, version, last_updated, deleted, body)"
@@ -64,16 +66,31 @@ _REPLACED = Part(
         (
             "replaced",
             "UPDATE resource SET version = n.version, last_updated = n.last_updated, deleted = n.deleted,"
-            " body = n.body FROM next n WHERE resource.rid = n.rid AND resource.version = n.was RETURNING 1",
+            f" body = n.body, patient = n.patient, labels = {_ROSE.format('resource.labels', 'n.labels')}"
+            " FROM next n WHERE resource.rid = n.rid AND resource.version = n.was RETURNING 1",
         ),
     ),
     (
         "INSERT INTO history (rid, type, version, last_updated, deleted, body)"
         " SELECT rid, type, version, last_updated, deleted, body FROM resource WHERE rid = :rid AND version = :was",
-        "UPDATE resource SET version = :version, last_updated = :last_updated, deleted = :deleted, body = :body"
-        " WHERE rid = :rid AND version = :was",
+        "UPDATE resource SET version = :version, last_updated = :last_updated, deleted = :deleted, body = :body,"
+        f" patient = :patient, labels = {_ROSE.format('labels', ':labels')} WHERE rid = :rid AND version = :was",
     ),
     "replaced",
+)
+
+# of what stays as it is otherwise (hub.reindex, hub.inheriting)
+_FACTS = Part(
+    ("rid", "patient", "labels"),
+    ("bigint", "bigint", "bigint"),
+    (
+        (
+            "facts",
+            "UPDATE resource SET patient = n.patient, labels = n.labels FROM {rows} AS n (rid, patient, labels)"
+            " WHERE resource.rid = n.rid",
+        ),
+    ),
+    ("UPDATE resource SET patient = :patient, labels = :labels WHERE rid = :rid",),
 )
 
 _TOKEN = ("index_token", "hash rid", "bigint bigint")
@@ -81,14 +98,23 @@ _DATE = ("index_date", "param low high rid", "bigint bigint bigint bigint")
 _STRING = ("index_string", "param value rid", "bigint text bigint")
 _NUMBER = ("index_number", "param low high rid", "bigint float8 float8 bigint")
 _REFERENCE = ("index_reference", "target rid", "bigint bigint")
-INDEXES = (_TOKEN, _DATE, _STRING, _NUMBER, _REFERENCE)
+_PATIENT = ("index_patient", "patient rid", "bigint bigint")
+_ABOUT = ("index_about", "target rid", "bigint bigint")
+_RELATION = ("index_relation", "patient holder kind low high rid", "bigint bigint bigint bigint bigint bigint")
+_CONSENT = (
+    "index_consent",
+    "patient recipient place permit labels purposes low high signed depth proxy medi_cal rid",
+    "bigint bigint int bool bigint bigint bigint bigint bigint int bigint bool bigint",
+)
+INDEXES = (_TOKEN, _DATE, _STRING, _NUMBER, _REFERENCE, _PATIENT, _ABOUT, _RELATION, _CONSENT)
 PARTS: dict[str, Part] = {
     "created": _insertion(
         "resource",
-        "rid type id version last_updated deleted body address",
-        "bigint varchar varchar int bigint bool bytea bigint",
+        "rid type id version last_updated deleted body address patient labels source",
+        "bigint varchar varchar int bigint bool bytea bigint bigint bigint bigint",
     ),
     "replaced": _REPLACED,
+    "facts": _FACTS,
     **{f"{index[0]} gone": _deletion(*index) for index in INDEXES},
     **{f"{index[0]} fresh": _insertion(*index) for index in INDEXES},
     **{f"{index[0]} merged": _insertion(*index, " ON CONFLICT DO NOTHING") for index in INDEXES},
@@ -98,6 +124,7 @@ PARTS: dict[str, Part] = {
         "varchar varchar varchar bytea varchar bigint bigint",
         " ON CONFLICT DO NOTHING",
     ),
+    "audit": _insertion("audit_pending", "id record", "bigint bytea"),
 }
 
 

@@ -19,8 +19,10 @@ from hub.search.hashes import key
 from hub.search.index import MAX_STRING
 from hub.search.parameters import IN_COLUMNS, Parameter
 from hub.search.query import EVERY
+from hub.sight import Sight
 from hub.store import criteria
 from hub.store.criteria import probe
+from hub.store.sight import seen
 from hub.store.tables import index_date, index_reference, index_string, index_token, resource
 
 UNBOUNDED = 20  # what cannot drive a search
@@ -97,21 +99,22 @@ def cost(condition: Condition) -> int:
     return UNBOUNDED
 
 
-def rids(condition: Condition) -> Any:
-    """A selection of the row numbers of every resource that answers; some may come twice."""
+def rids(condition: Condition, sight: Sight) -> Any:
+    """A selection of the row numbers of every resource that answers; some may come twice. What the way there leads
+    over is there for the caller; the resources at its beginning, the statement around it asks."""
     match condition:
         case Criterion():
             return criteria.rids(condition)
         case Chain(parameter, steps):
-            return _union([_pointing_at(parameter, step) for _, step in steps])
+            return _union([_pointing_at(parameter, step, sight) for _, step in steps])
         case Has(of, parameter, inner):
-            return _pointed_at(of, parameter, rids(inner))
+            return _pointed_at(of, parameter, _there(inner, sight), sight)
         case Every(conditions):
             first, *others = sorted(conditions, key=cost)
-            found = rids(first).subquery()
-            return select(found.c.rid).where(*(clause(other, found.c.rid) for other in others))
+            found = rids(first, sight).subquery()
+            return select(found.c.rid).where(*(clause(other, found.c.rid, sight) for other in others))
         case Some(conditions):
-            return _union([rids(each) for each in _together(conditions)])
+            return _union([rids(each, sight) for each in _together(conditions)])
         case Keys(keys):
             return select(index_token.c.rid).where(index_token.c.hash.in_(sorted(keys)))
         case Text():
@@ -120,33 +123,33 @@ def rids(condition: Condition) -> Any:
             return select(index_date.c.rid).where(_overlap(condition))
         case Rows(found):
             return select(resource.c.rid).where(resource.c.rid.in_(found)).correlate(None)
-    return _live(condition.type).where(~clause(condition.condition, resource.c.rid))
+    return _live(condition.type).where(~clause(condition.condition, resource.c.rid, sight))
 
 
-def among(rid: Any, condition: Condition) -> ColumnElement[bool]:
+def among(rid: Any, condition: Condition, sight: Sight) -> ColumnElement[bool]:
     """Whether `rid` is one of those that `rids` finds."""
-    found = rids(condition)
+    found = rids(condition, sight)
     return rid.in_(found) if isinstance(condition, Criterion) else found_first(rid, found.scalar_subquery())
 
 
-def clause(condition: Condition, rid: Any) -> ColumnElement[bool]:
+def clause(condition: Condition, rid: Any, sight: Sight) -> ColumnElement[bool]:
     """The same of the resource whose row number is `rid`, a column of the statement around it."""
     match condition:
         case Criterion():
             return _clause_of_criterion(condition, rid)
         case Chain(parameter, steps):
-            return or_(false(), *(_points_at(parameter, step, rid) for _, step in steps))
+            return or_(false(), *(_points_at(parameter, step, rid, sight) for _, step in steps))
         case Has(_, parameter, inner):
-            return _is_pointed_at(parameter, inner, rid)
+            return _is_pointed_at(parameter, inner, rid, sight)
         case Every(conditions):
-            return and_(*(clause(each, rid) for each in conditions))
+            return and_(*(clause(each, rid, sight) for each in conditions))
         case Some(conditions):
-            return or_(false(), *(clause(each, rid) for each in _together(conditions)))
+            return or_(false(), *(clause(each, rid, sight) for each in _together(conditions)))
         case Not(of, inner):
-            return and_(_itself(rid, lambda table: _is_of(table, of)), ~clause(inner, rid))
+            return and_(_itself(rid, lambda table: _is_of(table, of)), ~clause(inner, rid, sight))
         case Rows(numbers):
             return rid.in_(numbers)  # type: ignore[no-any-return]
-    found = rids(condition).subquery()
+    found = rids(condition, sight).subquery()
     return probe(select(found.c.rid).where(found.c.rid == rid).correlate_except(found))
 
 
@@ -203,18 +206,27 @@ def _half(parameter: Parameter) -> Any:
     return literal(pointing(parameter), BigInteger)
 
 
-def _pointing_at(parameter: Parameter, step: Condition) -> Any:
+def _pointing_at(parameter: Parameter, step: Condition, sight: Sight) -> Any:
     """Who refers to the resources that answer."""
     target, token = resource.alias(), index_token.alias()
     refers = token.c.hash == xor(_half(parameter), target.c.address)
     return (
         select(token.c.rid)
         .select_from(target.join(token, refers))
-        .where(among(target.c.rid, step), target.c.deleted.is_(False))
+        .where(among(target.c.rid, step, sight), target.c.deleted.is_(False), seen(target, sight))
     )
 
 
-def _pointed_at(of: str, parameter: Parameter, found: Any) -> Any:
+def _there(inner: Condition, sight: Sight) -> Any:
+    """What `rids` finds, as far as it is there for the caller: a reference tells as much as what it stands in."""
+    found = rids(inner, sight)
+    if sight.everything:
+        return found
+    source, which = resource.alias(), found.subquery()
+    return select(source.c.rid).where(source.c.rid.in_(select(which.c.rid)), seen(source, sight))
+
+
+def _pointed_at(of: str, parameter: Parameter, found: Any, sight: Sight) -> Any:
     """Who is referred to by the resources found."""
     source = found.distinct().subquery()
     target, edge, token = resource.alias(), index_reference.alias(), index_token.alias()
@@ -224,11 +236,12 @@ def _pointed_at(of: str, parameter: Parameter, found: Any) -> Any:
     return (
         select(target.c.rid)
         .select_from(source.join(edge, edge.c.rid == source.c.rid).join(target, target.c.address == edge.c.target))
-        .where(spoken(target.c.type) == of, target.c.deleted.is_(False), probe(refers.correlate(edge)))
+        .where(spoken(target.c.type) == of, target.c.deleted.is_(False), seen(target, sight))
+        .where(probe(refers.correlate(edge)))
     )
 
 
-def _points_at(parameter: Parameter, step: Condition, rid: Any) -> ColumnElement[bool]:
+def _points_at(parameter: Parameter, step: Condition, rid: Any, sight: Sight) -> ColumnElement[bool]:
     target, edge, token = resource.alias(), index_reference.alias(), index_token.alias()
     refers = select(token.c.rid).where(
         token.c.hash == xor(_half(parameter), edge.c.target), token.c.rid == edge.c.rid
@@ -237,19 +250,21 @@ def _points_at(parameter: Parameter, step: Condition, rid: Any) -> ColumnElement
         select(target.c.rid)
         .select_from(edge.join(target, target.c.address == edge.c.target))
         .where(edge.c.rid == rid, target.c.deleted.is_(False))
-        .where(probe(refers.correlate(edge)), clause(step, target.c.rid))
+        .where(probe(refers.correlate(edge)), clause(step, target.c.rid, sight), seen(target, sight))
     )
     return probe(found.correlate_except(target, edge))
 
 
-def _is_pointed_at(parameter: Parameter, inner: Condition, rid: Any) -> ColumnElement[bool]:
-    target, token = resource.alias(), index_token.alias()
+def _is_pointed_at(parameter: Parameter, inner: Condition, rid: Any, sight: Sight) -> ColumnElement[bool]:
+    target, token, source = resource.alias(), index_token.alias(), resource.alias()
     found = (
         select(token.c.rid)
         .select_from(target.join(token, token.c.hash == xor(_half(parameter), target.c.address)))
-        .where(target.c.rid == rid, clause(inner, token.c.rid))
+        .where(target.c.rid == rid, clause(inner, token.c.rid, sight))
     )
-    return probe(found.correlate_except(target, token))
+    if not sight.everything:
+        found = found.join(source, source.c.rid == token.c.rid).where(seen(source, sight))
+    return probe(found.correlate_except(target, token, source))
 
 
 def _text(condition: Text) -> ColumnElement[bool]:

@@ -19,6 +19,7 @@ from hub.search.match import matches
 from hub.search.query import CONTROLS, Limits, Query, parse
 from hub.store import read
 from hub.store.read import Stored
+from hub.store.sight import seen
 from hub.store.tables import resource
 
 CANDIDATES = 10  # read at a time
@@ -87,7 +88,8 @@ def present(connection: Connection, access: Access, identities: Iterable[Identit
     """Which of these are there, and may be seen: one query for all of them, or for each 400."""
     wanted = sorted({identity for identity in identities if access.may("read", identity[0])})
     found: set[Identity] = set()
+    asked = _PRESENT.where(seen(resource, access.sight))
     for start in range(0, len(wanted), AT_ONCE):
-        rows = connection.execute(_PRESENT, {"identities": wanted[start : start + AT_ONCE]})
+        rows = connection.execute(asked, {"identities": wanted[start : start + AT_ONCE]})
         found |= {(row.type, row.id) for row in rows}
     return found

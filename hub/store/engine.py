@@ -12,12 +12,14 @@ the server's default says.
 A connection that the server ended while it was at rest is replaced before it is used. One that ends during a commit
 leaves open whether there was one: nothing is tried again then, and the answer says so.
 
-Refuses: a database that cannot be written now raises Problem `busy` (503) or `no-space` (507).
+Refuses: a database that cannot be written now raises Problem `busy` (503) or `no-space` (507); what reads longer
+than `limit_reads` allows, `too-costly` (400).
 """
 
 import fcntl
 import os
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -32,13 +34,24 @@ from sqlalchemy.pool import NullPool, StaticPool
 from hub.problems import Problem
 from hub.store.faults import FAULTS as FAULTS
 from hub.store.faults import Overtaken as Overtaken
-from hub.store.faults import Unknown, all_in_use, is_lost, is_read_only, leave, problem_of, worth_another_try
+from hub.store.faults import (
+    Unknown,
+    all_in_use,
+    is_lost,
+    is_read_only,
+    is_too_long,
+    leave,
+    problem_of,
+    worth_another_try,
+)
 from hub.store.together import Together
 
+NEVER = float("inf")
 LOCK_WAIT_SECONDS = 10
 POOL_WAIT_SECONDS = 5
 WRITE_TRIES = 10
 STATEMENTS = 120  # compiled ones kept by an engine: the hub has fewer shapes than that, and each costs memory
+STEPS = 10_000  # of SQLite's machine, about half a millisecond, between two looks at the clock
 Result = TypeVar("Result")
 Decided = TypeVar("Decided")
 
@@ -50,6 +63,7 @@ class Database:
         self.url = make_url(url)
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         self._local = threading.local()
+        self._read_seconds: float | None = None
         if self.is_sqlite:
             self._open_sqlite()
         else:
@@ -98,6 +112,32 @@ class Database:
         for engine in (self._reads, self._writes):
             event.listen(engine, "checkout", _must_be_there)
 
+    def limit_reads(self, seconds: float) -> None:
+        """From now on nothing that a thread of this process reads takes longer: with PostgreSQL each statement of a
+        connection for reading, with SQLite all that is done with one `read`. For a process that answers clients."""
+        listen = self._limit_sqlite if self.is_sqlite else _limit_statements
+        event.listen(self._reads, "connect", lambda connection, _: listen(connection, seconds))
+        self._read_seconds = seconds
+        self._reads.dispose()
+
+    def _limit_sqlite(self, connection: Any, _seconds: float) -> None:
+        connection.set_progress_handler(self._is_over, STEPS)
+
+    def _is_over(self) -> bool:
+        return time.monotonic() > getattr(self._local, "deadline", NEVER)
+
+    @contextmanager
+    def _in_time(self) -> Iterator[None]:
+        """The time of what this thread reads begins, unless it has begun."""
+        if self._read_seconds is None or getattr(self._local, "deadline", NEVER) != NEVER:
+            yield
+            return
+        self._local.deadline = time.monotonic() + self._read_seconds
+        try:
+            yield
+        finally:
+            self._local.deadline = NEVER
+
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """A connection of this thread, in autocommit; not for writing."""
@@ -106,7 +146,7 @@ class Database:
             with _told_as_problem():
                 held = self._local.connection = self._reads.connect()
         try:
-            with _told_as_problem():
+            with _told_as_problem(), self._in_time():
                 yield held
         except BaseException as error:
             cause = error.__cause__ if isinstance(error, Problem) else error
@@ -184,16 +224,20 @@ class Database:
         """`decide` reads without a lock, `store` writes with one statement, if at all, and only where nobody came
         first. With PostgreSQL each statement is its own transaction here, which saves two round trips; with SQLite
         nobody waits while this one decides. Raises Overtaken where `writing` must do it."""
+        storing = False
         try:
             if self.is_sqlite:
                 decided = self.reading(decide)
                 result: Result = self._together.do(lambda connection: store(connection, decided), tries=1)
                 return result
             with self.read() as connection:
-                return store(connection, decide(connection))
+                decided = decide(connection)
+                storing = True
+                return store(connection, decided)
         except Problem as problem:
             cause = problem.__cause__
-            if isinstance(cause, FAULTS) and (worth_another_try(cause) or is_lost(cause) or is_read_only(cause)):
+            waited = storing and is_too_long(cause)  # for a lock: what is written takes no time itself
+            if isinstance(cause, FAULTS) and (waited or _is_not_the_work(cause)):
                 raise Overtaken from problem
             raise
 
@@ -211,6 +255,14 @@ class Database:
                 yield
             finally:
                 fcntl.flock(self._lock_file, fcntl.LOCK_UN)
+
+    def forget_overwritten(self) -> bool:
+        """With SQLite: what was overwritten stands in no file any more, the log before it is empty. False where
+        somebody reads it yet: then later. PostgreSQL forgets when it vacuums."""
+        if not self.is_sqlite:
+            return True
+        with self._my_turn(), self._reads.connect() as connection:
+            return not connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)").scalar_one()
 
     def close(self) -> None:
         """Close every connection this process holds (under the lock: SQLite's last close is a checkpoint)."""
@@ -238,6 +290,15 @@ def _prepare_sqlite(connection: Any, _record: object) -> None:
         connection.execute(f"PRAGMA {pragma}")
 
 
+def _limit_statements(connection: Any, seconds: float) -> None:
+    connection.execute(f"SET statement_timeout = {int(seconds * 1000)}")
+
+
+def _is_not_the_work(error: BaseException) -> bool:
+    """What may go well under a lock, or on another connection."""
+    return worth_another_try(error) or is_lost(error) or is_read_only(error)
+
+
 def _must_be_there(connection: Any, _record: object, _proxy: object) -> None:
     if not _is_there(connection):
         raise InvalidatePoolError  # the others ended with it; SQLAlchemy makes a new one
@@ -258,6 +319,11 @@ def driver(connection: Connection) -> Any:
     from hub.store.prepared import Prepared
 
     return Prepared(held)
+
+
+def mark(connection: Connection) -> str:
+    """How the driver writes a parameter."""
+    return "%s" if connection.dialect.name == "postgresql" else "?"
 
 
 @contextmanager

@@ -15,7 +15,9 @@ from hub.search.chains import Chain, Condition, Every, Has, Not, Rows, Some
 from hub.search.criterion import Criterion
 from hub.search.match import matches
 from hub.search.query import Query
+from hub.sight import Sight
 from hub.store.criteria import rids
+from hub.store.sight import seen
 from hub.store.tables import resource
 
 MOST = 1000
@@ -25,25 +27,27 @@ def settled(connection: Connection, query: Query) -> Query:
     """The query with the rows that answer in place of each `:exact` of its conditions."""
     if not query.conditions:
         return query
-    return replace(query, conditions=tuple(_settled(connection, each) for each in query.conditions))
+    return replace(query, conditions=tuple(_settled(connection, each, query.sight) for each in query.conditions))
 
 
-def _settled(connection: Connection, condition: Condition) -> Condition:
+def _settled(connection: Connection, condition: Condition, sight: Sight) -> Condition:
     match condition:
         case Criterion(modifier="exact"):
-            return _rows(connection, condition)
+            return _rows(connection, condition, sight)
         case Chain(_, steps):
-            return replace(condition, steps=tuple((target, _settled(connection, step)) for target, step in steps))
+            return replace(
+                condition, steps=tuple((target, _settled(connection, step, sight)) for target, step in steps)
+            )
         case Has(_, _, inner) | Not(_, inner):
-            return replace(condition, condition=_settled(connection, inner))
+            return replace(condition, condition=_settled(connection, inner, sight))
         case Every(conditions) | Some(conditions):
-            return replace(condition, conditions=tuple(_settled(connection, each) for each in conditions))
+            return replace(condition, conditions=tuple(_settled(connection, each, sight) for each in conditions))
     return condition
 
 
-def _rows(connection: Connection, criterion: Criterion) -> Rows:
+def _rows(connection: Connection, criterion: Criterion, sight: Sight) -> Rows:
     found = select(resource.c.rid, resource.c.body).where(
-        resource.c.deleted.is_(False), resource.c.rid.in_(rids(criterion))
+        resource.c.deleted.is_(False), resource.c.rid.in_(rids(criterion)), seen(resource, sight)
     )
     rows = connection.execute(found.limit(MOST + 1)).all()
     if len(rows) > MOST:

@@ -19,6 +19,7 @@ FULL = "53100"
 TAKEN = "23"  # the class of violated constraints
 # classes: connection, resources, limits, not in the right state, operator, system
 PASSING = ("08", "53", "54", "55", "57", "58")
+TOO_LONG = "57014"  # the statement's time is over (hub.store.engine, limit_reads)
 READ_ONLY = "25006"  # the server is not the primary any more
 UNKNOWN = (
     "The connection to the database was lost: it is not known whether this was stored. Ask before repeating it;"
@@ -80,6 +81,14 @@ def is_read_only(error: BaseException | None) -> bool:
     return _state(error) == READ_ONLY
 
 
+def is_too_long(error: BaseException | None) -> bool:
+    """It was stopped, for the time it took."""
+    cause = _cause(error)
+    return _state(error) == TOO_LONG or (
+        isinstance(cause, sqlite3.OperationalError) and str(cause) == "interrupted"
+    )
+
+
 def leave(connection: Connection, error: BaseException | None) -> None:
     """Let nobody use this connection again, if it is of no use any more."""
     if isinstance(_cause(error), Lost) or is_read_only(error):
@@ -99,6 +108,8 @@ def problem_of(error: BaseException) -> Problem:
         return Problem("busy", UNKNOWN, headers={"Retry-After": "5"})
     if isinstance(cause, Overtaken):
         return Problem("busy", "Others keep changing what this is about", headers={"Retry-After": "1"})
+    if is_too_long(error):
+        return Problem("too-costly", "This takes longer than the hub allows: narrow the search; nothing was stored")
     if "disk is full" in str(cause) or state == FULL:
         return Problem("no-space", "The hub's disk is full; nothing was stored")
     if _passes(error) or is_read_only(error):

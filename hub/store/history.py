@@ -19,8 +19,11 @@ from sqlalchemy import Connection, Select, Table, and_, bindparam, exists, selec
 from hub.access import Access
 from hub.fhir.types import resource_types
 from hub.search.values import FOREVER, NEVER
+from hub.sight import ALL, Sight
+from hub.store import keyed
 from hub.store.keyed import COLUMNS
 from hub.store.read import Stored, stored
+from hub.store.sight import seen
 from hub.store.tables import history, resource
 
 AT_ONCE = 400  # row numbers in one statement
@@ -43,14 +46,13 @@ def of_instance(
 ) -> tuple[int, list[Stored]] | None:
     """How many versions of one resource are wanted, and the first of them; None where it never was."""
     access.require("history-instance", resource_type)
-    known = select(resource.c.rid).where(resource.c.type == resource_type, resource.c.id == identity)
-    rid = connection.execute(known).scalar()
-    if rid is None:
+    row = keyed.current(connection, access.sight, resource_type, identity)
+    if row is None:
         return None
-    given = {"one": rid, **_given(wanted, limit)}
+    given = {"one": row[0], **_given(wanted, limit)}
     everything = given | {"place": FOREVER, "number": FOREVER, "limit": FOREVER}
-    total = len(_keys(connection, "rid", wanted, everything))
-    return total, _versions(connection, _keys(connection, "rid", wanted, given), limit)
+    total = len(_keys(connection, ALL, "rid", wanted, everything))
+    return total, _versions(connection, _keys(connection, ALL, "rid", wanted, given), limit)
 
 
 def of_types(
@@ -60,12 +62,13 @@ def of_types(
     keys: list[Key] = []
     for each in types:
         access.require(interaction, each)
-        keys += _keys(connection, "type", wanted, {"one": each, **_given(wanted, limit)})
+        keys += _keys(connection, access.sight, "type", wanted, {"one": each, **_given(wanted, limit)})
     return _versions(connection, keys, limit)
 
 
 def types_shown(connection: Connection, access: Access) -> list[str]:
     """The types that are stored and of which this client may see the history of the whole system."""
+    # of a type nothing of which is there for the caller, an empty history is read
     return [each for each in connection.execute(_TYPES).scalars() if access.may("history-system", each)]
 
 
@@ -87,11 +90,14 @@ def _given(wanted: Wanted, limit: int) -> dict[str, int]:
     return found if wanted.at is None else found | {"at": wanted.at}
 
 
-def _keys(connection: Connection, by: str, wanted: Wanted, given: dict[str, Any]) -> set[Key]:
+def _keys(connection: Connection, sight: Sight, by: str, wanted: Wanted, given: dict[str, Any]) -> set[Key]:
     """Current versions first, then earlier ones: see the module's text."""
     found: set[Key] = set()
     for table in (resource, history):
-        rows = connection.execute(_statement(table, by, wanted.at is not None), given)
+        statement = _statement(table, by, wanted.at is not None)
+        if not sight.everything:
+            statement = statement.where(_is_seen(table, sight))
+        rows = connection.execute(statement, given)
         found.update((row.last_updated, row.rid, row.version) for row in rows)
     return found
 
@@ -109,6 +115,14 @@ def _statement(table: Table, by: str, at: bool) -> Select[Any]:
     if at:
         found = found.where(_was_current(table))
     return found.order_by(columns.last_updated.desc(), columns.rid.desc()).limit(bindparam("limit"))
+
+
+def _is_seen(table: Table, sight: Sight) -> Any:
+    """An earlier version is there for who may see the resource as it stands: what was raised, is raised for all."""
+    if table is resource:
+        return seen(resource, sight)
+    now = resource.alias()
+    return exists(select(now.c.rid).where(now.c.rid == table.c.rid, seen(now, sight)).correlate(table))
 
 
 def _was_current(table: Table) -> Any:
@@ -146,8 +160,8 @@ def _bodies(connection: Connection, wanted: Sequence[tuple[int, int]]) -> dict[t
     if earlier:
         chosen = select(history).where(tuple_(history.c.rid, history.c.version).in_(earlier))
         for row in connection.execute(chosen):
-            version = Stored(
-                row.rid, row.type, now[row.rid].id, row.version, row.last_updated, row.deleted, row.body
-            )
+            of = now[row.rid]
+            whose = (of.patient, of.labels, of.source)
+            version = Stored(row.rid, row.type, of.id, row.version, row.last_updated, row.deleted, row.body, *whose)
             found[row.rid, row.version] = version
     return found

@@ -14,32 +14,36 @@ from sqlalchemy import Connection
 from hub.access import Access
 from hub.fhir import json
 from hub.search.inclusions import ANY, Content, Inclusion, Wanted, answers, brings, plan
+from hub.sight import Sight
 from hub.store import arrays
-from hub.store.engine import driver
+from hub.store.engine import driver, mark
+from hub.store.keyed import COLUMNS
 from hub.store.read import Stored
+from hub.store.sight import condition
 
 MOST = 1000  # resources added to a page
 MOST_LEVELS = 10  # of :iterate
 CHUNK = 1000  # identities or keys a statement
 
-_SELECT = "SELECT resource.rid, resource.type, resource.id, resource.version, resource.last_updated, resource.body"
+_SELECT = f"SELECT {', '.join(f'resource.{column.name}' for column in COLUMNS)}"
 
 # the identities drive (CROSS JOIN keeps SQLite from walking the resources)
 _BY_IDENTITY = {
     "sqlite": " FROM json_each(?) AS wanted CROSS JOIN resource"
     " ON resource.type = json_extract(wanted.value, '$[0]') AND resource.id = json_extract(wanted.value, '$[1]')"
-    " WHERE NOT resource.deleted",
+    " WHERE NOT resource.deleted{also}",
     "postgresql": " FROM unnest(%s::text[], %s::text[]) AS wanted (type, id)"
-    " JOIN resource ON resource.type = wanted.type AND resource.id = wanted.id WHERE NOT resource.deleted",
+    " JOIN resource ON resource.type = wanted.type AND resource.id = wanted.id WHERE NOT resource.deleted{also}",
 }
-# the index drives, and as many resources are read as may be added
+# the index drives, and as many resources are read as may be added (of those that are there for the caller)
 _BY_KEY = {
     "sqlite": " FROM (SELECT DISTINCT rid FROM index_token"
-    " WHERE hash IN (SELECT value FROM json_each(?)) ORDER BY rid LIMIT ?) AS found"
-    " CROSS JOIN resource ON resource.rid = found.rid WHERE NOT resource.deleted ORDER BY resource.rid",
+    " WHERE hash IN (SELECT value FROM json_each(?)) ORDER BY rid{inner}) AS found"
+    " CROSS JOIN resource ON resource.rid = found.rid WHERE NOT resource.deleted{also}"
+    " ORDER BY resource.rid{outer}",
     "postgresql": " FROM (SELECT DISTINCT rid FROM index_token"
-    " WHERE hash = ANY(%s::bigint[]) ORDER BY rid LIMIT %s) AS found"
-    " JOIN resource ON resource.rid = found.rid WHERE NOT resource.deleted ORDER BY resource.rid",
+    " WHERE hash = ANY(%s::bigint[]) ORDER BY rid{inner}) AS found"
+    " JOIN resource ON resource.rid = found.rid WHERE NOT resource.deleted{also} ORDER BY resource.rid{outer}",
 }
 
 
@@ -68,7 +72,7 @@ def included(
     active, resources = list(inclusions), list(matches)
     for level in range(MOST_LEVELS + 1):
         wanted = plan(active, resources, lambda name: access.may("read", name), base)
-        rows = list(islice(_rows(connection, wanted, active, seen, base), MOST + 1 - len(found)))
+        rows = list(islice(_rows(connection, access.sight, wanted, active, seen, base), MOST + 1 - len(found)))
         if level == MOST_LEVELS:
             return found, bool(rows)
         found += rows
@@ -81,13 +85,19 @@ def included(
 
 
 def _rows(
-    connection: Connection, wanted: Wanted, inclusions: Sequence[Inclusion], seen: set[Any], base: str
+    connection: Connection,
+    sight: Sight,
+    wanted: Wanted,
+    inclusions: Sequence[Inclusion],
+    seen: set[Any],
+    base: str,
 ) -> Iterator[Stored]:
     """The resources wanted that were not seen yet; from then on they are."""
-    for row in _by_identity(connection, [identity for identity in wanted.identities if identity not in seen]):
+    fresh = [identity for identity in wanted.identities if identity not in seen]
+    for row in _by_identity(connection, sight, fresh):
         seen.add((row.type, row.id))
         yield row
-    for row in _by_key(connection, list(wanted.keys), len(seen)):
+    for row in _by_key(connection, sight, list(wanted.keys), len(seen)):
         if (row.type, row.id) not in seen and answers(wanted, inclusions, json.stored(row.body or b"{}"), base):
             seen.add((row.type, row.id))
             yield row
@@ -95,31 +105,35 @@ def _rows(
 
 def named(connection: Connection, access: Access, identities: Sequence[tuple[str, str]]) -> list[Stored]:
     """The resources of these types and ids that are there and may be read, in the order asked for."""
-    return list(_by_identity(connection, [each for each in identities if access.may("read", each[0])]))
+    asked = [each for each in identities if access.may("read", each[0])]
+    return list(_by_identity(connection, access.sight, asked))
 
 
-def _by_identity(connection: Connection, identities: Sequence[Any]) -> Iterator[Stored]:
+def _by_identity(connection: Connection, sight: Sight, identities: Sequence[Any]) -> Iterator[Stored]:
     """In the order asked for."""
     name = connection.dialect.name
+    also, more = condition(connection, sight, "resource")
     for start in range(0, len(identities), CHUNK):
         chunk = identities[start : start + CHUNK]
         if name == "sqlite":
             values: tuple[Any, ...] = (json.write(chunk).decode(),)
         else:
             values = tuple(arrays.columns(("text", "text"), chunk))
-        found = driver(connection).execute(_SELECT + _BY_IDENTITY[name], values).fetchall()
+        statement = _SELECT + _BY_IDENTITY[name].format(also=also)
+        found = driver(connection).execute(statement, (*values, *more)).fetchall()
         rows = {(row[1], row[2]): row for row in found}
-        yield from (_stored(rows[identity]) for identity in chunk if identity in rows)
+        yield from (Stored(*rows[identity]) for identity in chunk if identity in rows)
 
 
-def _by_key(connection: Connection, keys: Sequence[int], seen: int) -> Iterator[Stored]:
+def _by_key(connection: Connection, sight: Sight, keys: Sequence[int], seen: int) -> Iterator[Stored]:
     """Some of them may have been seen: so many more are read."""
     name = connection.dialect.name
+    also, more = condition(connection, sight, "resource")
     for start in range(0, len(keys), CHUNK):
         chunk = keys[start : start + CHUNK]
-        values = (json.write(chunk).decode() if name == "sqlite" else arrays.numbers(chunk), MOST + 1 + seen)
-        yield from map(_stored, driver(connection).execute(_SELECT + _BY_KEY[name], values).fetchall())
-
-
-def _stored(row: Any) -> Stored:
-    return Stored(row[0], row[1], row[2], row[3], row[4], False, row[5])
+        listed = json.write(chunk).decode() if name == "sqlite" else arrays.numbers(chunk)
+        limit = f" LIMIT {mark(connection)}"
+        limits = {"inner": "", "outer": limit} if also else {"inner": limit, "outer": ""}
+        statement = _SELECT + _BY_KEY[name].format(also=also, **limits)
+        rows = driver(connection).execute(statement, (listed, *more, MOST + 1 + seen)).fetchall()
+        yield from (Stored(*row) for row in rows)

@@ -12,7 +12,9 @@ from typing import Any
 
 from sqlalchemy import Connection, Select, bindparam, exists, select
 
-from hub.store.engine import driver
+from hub.sight import Sight
+from hub.store.engine import driver, mark
+from hub.store.sight import condition, seen
 from hub.store.tables import index_token, resource
 
 MOST_KEYS = 6
@@ -24,6 +26,9 @@ COLUMNS = (
     resource.c.last_updated,
     resource.c.deleted,
     resource.c.body,
+    resource.c.patient,
+    resource.c.labels,
+    resource.c.source,
 )
 
 
@@ -31,21 +36,25 @@ _NAMES = ", ".join(f"r.{column.name}" for column in COLUMNS)
 Row = tuple[Any, ...]
 
 
-def current(connection: Connection, resource_type: str, identity: str) -> Row | None:
+def current(connection: Connection, sight: Sight, resource_type: str, identity: str) -> Row | None:
     """The row of a resource, deleted or not."""
-    rows = _rows(connection, _current(mark(connection)), (resource_type, identity))
+    also, values = condition(connection, sight, "r")
+    rows = _rows(connection, _current(mark(connection), also), (resource_type, identity, *values))
     return rows[0] if rows else None
 
 
-def earlier(connection: Connection, rid: int, version: int) -> Row | None:
+def earlier(connection: Connection, sight: Sight, rid: int, version: int) -> Row | None:
     """The row of a version that is not the current one."""
-    rows = _rows(connection, _earlier(mark(connection)), (version, rid))
+    also, values = condition(connection, sight, "r")
+    rows = _rows(connection, _earlier(mark(connection), also), (version, rid, *values))
     return rows[0] if rows else None
 
 
-def page(connection: Connection, keys: Sequence[int], after: int, limit: int) -> list[Row]:
+def page(connection: Connection, sight: Sight, keys: Sequence[int], after: int, limit: int) -> list[Row]:
     """Rows of up to `limit` resources that have all keys and a rid past `after`, by rid."""
-    return _rows(connection, _page(mark(connection), len(keys)), (keys[0], after, *keys[1:], limit))
+    also, values = condition(connection, sight, "r")
+    statement = _page(mark(connection), len(keys), also)
+    return _rows(connection, statement, (keys[0], after, *keys[1:], *values, limit))
 
 
 def _rows(connection: Connection, statement: str, values: tuple[Any, ...]) -> list[Row]:
@@ -53,42 +62,38 @@ def _rows(connection: Connection, statement: str, values: tuple[Any, ...]) -> li
     return found
 
 
-def mark(connection: Connection) -> str:
-    """How the driver writes a parameter."""
-    return "%s" if connection.dialect.name == "postgresql" else "?"
+@cache
+def _current(mark: str, also: str) -> str:
+    return f"SELECT {_NAMES} FROM resource r WHERE r.type = {mark} AND r.id = {mark}{also}"
 
 
 @cache
-def _current(mark: str) -> str:
-    return f"SELECT {_NAMES} FROM resource r WHERE r.type = {mark} AND r.id = {mark}"
-
-
-@cache
-def _earlier(mark: str) -> str:
+def _earlier(mark: str, also: str) -> str:
     return (
-        "SELECT h.rid, r.type, r.id, h.version, h.last_updated, h.deleted, h.body"
-        f" FROM history h JOIN resource r ON r.rid = h.rid WHERE h.version = {mark} AND h.rid = {mark}"
+        "SELECT h.rid, r.type, r.id, h.version, h.last_updated, h.deleted, h.body, r.patient, r.labels, r.source"
+        f" FROM history h JOIN resource r ON r.rid = h.rid WHERE h.version = {mark} AND h.rid = {mark}{also}"
     )
 
 
 @cache
-def _page(mark: str, keys: int) -> str:
+def _page(mark: str, keys: int, also: str) -> str:
     # OFFSET 0 keeps PostgreSQL from turning the probe into a join that reads all rows of a common key
     offset = "OFFSET 0" if mark == "%s" else ""
     probe = f" AND EXISTS (SELECT 1 FROM index_token t WHERE t.hash = {mark} AND t.rid = d.rid {offset})"
     return (
         f"SELECT {_NAMES} FROM index_token d JOIN resource r ON r.rid = d.rid"
-        f" WHERE d.hash = {mark} AND d.rid > {mark}{probe * (keys - 1)} AND NOT r.deleted"
+        f" WHERE d.hash = {mark} AND d.rid > {mark}{probe * (keys - 1)} AND NOT r.deleted{also}"
         f" ORDER BY d.rid LIMIT {mark}"
     )
 
 
-def having(keys: int) -> Select[Any]:
+def having(keys: int, sight: Sight) -> Select[Any]:
     """The resources that have all the keys; the first one drives."""
     driver, *others = [bindparam(f"key{number}", type_=index_token.c.hash.type) for number in range(keys)]
     found = select(*COLUMNS).where(
         resource.c.deleted.is_(False),
         resource.c.rid.in_(select(index_token.c.rid).where(index_token.c.hash == driver)),
+        seen(resource, sight),
     )
     for other in others:
         also = select(index_token.c.rid).where(index_token.c.hash == other, index_token.c.rid == resource.c.rid)

@@ -15,20 +15,27 @@ from hub.search.chains import Condition, Some
 from hub.search.criterion import Criterion
 from hub.search.parameters import IN_COLUMNS
 from hub.search.query import Query
+from hub.sight import Sight
+from hub.store import panel
 from hub.store.chains import UNBOUNDED, among, clause, cost, rids, spoken
 from hub.store.criteria import in_column
 from hub.store.exact import settled
+from hub.store.read import SELECTIVE
+from hub.store.sight import seen
 from hub.store.tables import resource
 
 FEW = 1000
 MANY = 3000  # past that, a walk meets matches often enough
-SELECTIVE = 1  # a cost up to which counting is not worth it
 
 
 def matching(connection: Connection, query: Query, ordered: bool = False) -> Select[Any]:
     """Current resources that the index says match; `ordered` where an index of the resources gives the order."""
     asked = settled(connection, query)
-    return driven(asked, driver(connection, asked, ordered))
+    chosen = driver(connection, asked, ordered)
+    if (chosen is None or cost(chosen) > SELECTIVE) and panel.is_small(connection, asked.sight):
+        types = (asked.type,) if asked.type else asked.types
+        return walked(asked).where(of_types(asked), resource.c.rid.in_(panel.rids(asked.sight, types)))
+    return driven(asked, chosen)
 
 
 def driver(connection: Connection, query: Query, ordered: bool) -> Condition | None:
@@ -37,9 +44,9 @@ def driver(connection: Connection, query: Query, ordered: bool) -> Condition | N
     if not found or not (query.conditions or ordered):
         return found[0] if found else None
     for each in found:
-        if cost(each) <= SELECTIVE or finds_fewer(connection, rids(each), FEW):
+        if cost(each) <= SELECTIVE or finds_fewer(connection, rids(each, query.sight), FEW):
             return each
-    return found[0] if finds_fewer(connection, rids(found[0]), MANY) else None
+    return found[0] if finds_fewer(connection, rids(found[0], query.sight), MANY) else None
 
 
 def finds_fewer(connection: Connection, found: Select[Any], most: int) -> bool:
@@ -59,31 +66,31 @@ def drives(condition: Condition) -> bool:
 
 def walked(query: Query) -> Select[Any]:
     """The same for who joins an index that gives the resources of the type in an order."""
-    statement = select(resource.c.rid).where(resource.c.deleted.is_(False))
-    return statement.where(*(_asked(each) for each in conditions_of(query)))
+    statement = select(resource.c.rid).where(resource.c.deleted.is_(False), seen(resource, query.sight))
+    return statement.where(*(_asked(each, query.sight) for each in conditions_of(query)))
 
 
 def driven(query: Query, chosen: Condition | None) -> Select[Any]:
     """An index key holds the type, so where one drives, the type is not asked again: asking would tempt SQLite to
     walk the whole type in order."""
-    statement = select(resource.c.rid).where(resource.c.deleted.is_(False))
+    statement = select(resource.c.rid).where(resource.c.deleted.is_(False), seen(resource, query.sight))
     if chosen is None:
         statement = statement.where(of_types(query))
     else:
-        statement = statement.where(among(resource.c.rid, chosen))
+        statement = statement.where(among(resource.c.rid, chosen, query.sight))
         if not query.type:
             # asked of what the driver found; as an expression, so that no index of types is walked for it
             statement = statement.where(spoken(resource.c.type).in_(query.types))
-    return statement.where(*(_asked(each) for each in conditions_of(query) if each is not chosen))
+    return statement.where(*(_asked(each, query.sight) for each in conditions_of(query) if each is not chosen))
 
 
 def of_types(query: Query) -> ColumnElement[bool]:
     return resource.c.type == query.type if query.type else resource.c.type.in_(query.types)
 
 
-def _asked(condition: Condition) -> ColumnElement[bool]:
+def _asked(condition: Condition, sight: Sight) -> ColumnElement[bool]:
     if isinstance(condition, Criterion) and condition.parameter.code in IN_COLUMNS:
         return in_column(condition)
     if isinstance(condition, Some) and not condition.conditions:
         return resource.c.rid.is_(None)
-    return clause(condition, resource.c.rid)
+    return clause(condition, resource.c.rid, sight)

@@ -23,13 +23,15 @@ from hub.search.criterion import criterion
 from hub.search.hashes import key as hash_key
 from hub.search.query import Query
 from hub.search.sorting import Down, SortKey, place, value_of
+from hub.sight import ALL, Sight
 from hub.store import keyed
 from hub.store.chains import clause, cost
 from hub.store.exact import settled
-from hub.store.matching import SELECTIVE, driven, finds_fewer, matching, walked
+from hub.store.matching import driven, finds_fewer, matching, walked
 from hub.store.moment import Moment, Version, changed, now, read, versions
-from hub.store.read import Stored, keys_of, position
+from hub.store.read import SELECTIVE, Stored, keys_of, position
 from hub.store.read import page as unsorted
+from hub.store.sight import seen
 from hub.store.tables import index_date, index_number, index_string, index_token, resource
 
 FEW = 2000
@@ -117,7 +119,8 @@ class _Walk:
         statement = matching(self._connection, self._query)
         keys = keys_of(self._query)
         # the rows of a lone key are the matches; asked as `rid IN (…)`, SQLite gathers all of them to count a few
-        counted = select(index_token.c.rid).where(index_token.c.hash == keys[0]) if len(keys) == 1 else statement
+        is_whole = len(keys) == 1 and self._query.sight.everything
+        counted = select(index_token.c.rid).where(index_token.c.hash == keys[0]) if is_whole else statement
         if not finds_fewer(self._connection, counted, most + 1):
             return None
         rows = self._read(statement)
@@ -154,7 +157,7 @@ class _Walk:
 
     def _place_of(self, rid: int) -> Place:
         """Where a resource stood at the moment, whether it matches still or not."""
-        rows = self._read(select(resource.c.rid).where(resource.c.rid == rid))
+        rows = self._read(select(resource.c.rid).where(resource.c.rid == rid, seen(resource, self._query.sight)))
         if not rows:
             raise Problem("expired", "What the last page ended with is gone; search again", "_cursor")
         return self._place(rows[0][0], self._earlier(rows))
@@ -189,7 +192,7 @@ class _Walk:
         keys = keys_of(self._query)
         kind = self._connection.dialect.name
         if keys and key.code == "_lastUpdated" and min(map(cost, self._query.criteria)) <= SELECTIVE:
-            prepared: Any = _by_time(len(keys), key.descending, kind)
+            prepared: Any = _by_time(len(keys), key.descending, kind, self._query.sight)
             values: dict[str, Any] = dict(keyed.parameters(keys, (), wanted))
             if kind != "postgresql":
                 values |= {"type": self._query.type}
@@ -247,7 +250,9 @@ class _Walk:
 
     def _valueless(self, key: SortKey, bound: Place | None, wanted: int) -> Iterator[tuple[Place, Stored]]:
         lacks = criterion(key.parameter.base, f"{key.parameter.shown}:missing", "true")
-        statement = self._still(key, driven(self._query, None)).where(clause(lacks, resource.c.rid))
+        statement = self._still(key, driven(self._query, None)).where(
+            clause(lacks, resource.c.rid, self._query.sight)
+        )
         statement = statement.order_by(resource.c.rid.desc() if key.descending else resource.c.rid.asc())
         last = None if bound is None else bound[2].value if key.descending else bound[2]
         while True:
@@ -262,12 +267,20 @@ class _Walk:
                 return
 
 
+def _by_time(keys: int, descending: bool, kind: str, sight: Sight) -> Select[Any]:
+    return _all_by_time(keys, descending, kind) if sight.everything else _by_time_of(keys, descending, kind, sight)
+
+
 @lru_cache(maxsize=keyed.MOST_KEYS * 2)
-def _by_time(keys: int, descending: bool, kind: str) -> Select[Any]:
+def _all_by_time(keys: int, descending: bool, kind: str) -> Select[Any]:
+    return _by_time_of(keys, descending, kind, ALL)
+
+
+def _by_time_of(keys: int, descending: bool, kind: str, sight: Sight) -> Select[Any]:
     order = (resource.c.last_updated, resource.c.rid)
     ordered = [column.desc() if descending else column.asc() for column in order]
     columns = (*keyed.COLUMNS, now(kind, [bindparam("type", type_=resource.c.type.type)]))
-    return keyed.having(keys).with_only_columns(*columns).order_by(*ordered).limit(bindparam("limit"))
+    return keyed.having(keys, sight).with_only_columns(*columns).order_by(*ordered).limit(bindparam("limit"))
 
 
 def _beyond(key: SortKey, columns: Sequence[Any], rid: Any, bound: Place) -> ColumnElement[bool]:

@@ -11,16 +11,19 @@ from sqlalchemy import Connection, bindparam, func, select
 
 from hub.access import Access
 from hub.search.query import Query
+from hub.sight import UNKNOWN
 from hub.store import keyed
 from hub.store.criteria import cost, is_keyed, value_key
 from hub.store.tables import history, resource
 
+SELECTIVE = 1  # a cost up to which counting is not worth it
 MAX_VERSION = 2**31 - 1  # what the column holds: a larger number is of no version, and no parameter
 
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """One version of a resource. `body` is its JSON as served; None where this version is the deletion."""
+    """One version of a resource. `body` is its JSON as stored; None where this version is the deletion. `patient`,
+    `labels` and `source` are those of the resource, whatever the version (hub.sight)."""
 
     rid: int
     type: str
@@ -29,9 +32,11 @@ class Stored:
     last_updated: int
     deleted: bool
     body: bytes | None
+    patient: int = UNKNOWN
+    labels: int = 0
+    source: int = 0
 
 
-_CURRENT = select(*keyed.COLUMNS).where(resource.c.type == bindparam("type"), resource.c.id == bindparam("id"))
 _EARLIER = select(history).where(history.c.rid == bindparam("rid"))
 
 
@@ -42,19 +47,20 @@ def stored(row: Any) -> Stored:
 def current(connection: Connection, access: Access, resource_type: str, identity: str) -> Stored | None:
     """The current version (perhaps a deletion), or None."""
     access.require("read", resource_type)
-    row = keyed.current(connection, resource_type, identity)
+    row = keyed.current(connection, access.sight, resource_type, identity)
     return Stored(*row) if row else None
 
 
 def versions(connection: Connection, access: Access, resource_type: str, identity: str) -> list[Stored]:
     """Every version, newest first. https://hl7.org/fhir/R4/http.html#history"""
     access.require("history-instance", resource_type)
-    newest = connection.execute(_CURRENT, {"type": resource_type, "id": identity}).first()
-    if newest is None:
+    row = keyed.current(connection, access.sight, resource_type, identity)
+    if row is None:
         return []
-    now = stored(newest)
+    now = Stored(*row)
     rows = connection.execute(_EARLIER.order_by(history.c.version.desc()), {"rid": now.rid})
-    earlier = (Stored(r.rid, now.type, now.id, r.version, r.last_updated, r.deleted, r.body) for r in rows)
+    whose = (now.patient, now.labels, now.source)
+    earlier = (Stored(r.rid, now.type, now.id, r.version, r.last_updated, r.deleted, r.body, *whose) for r in rows)
     # between the two reads another writer may have moved the current version into the history
     return [now, *(found for found in earlier if found.version < now.version)]
 
@@ -69,7 +75,7 @@ def version(
         return now
     if number > MAX_VERSION:
         return None
-    row = keyed.earlier(connection, now.rid, number)
+    row = keyed.earlier(connection, access.sight, now.rid, number)
     return Stored(*row) if row else None
 
 
@@ -82,12 +88,21 @@ def page(connection: Connection, access: Access, query: Query, after: Sequence[i
 
         return sorted_page(connection, asked, after, limit).rows
     keys = keys_of(asked)
-    if keys:
-        return [Stored(*row) for row in keyed.page(connection, keys, after[0] if after else 0, limit)]
+    if keys and not is_panel_better(connection, asked):
+        return [Stored(*row) for row in keyed.page(connection, asked.sight, keys, after[0] if after else 0, limit)]
     statement = _matching(connection, asked).with_only_columns(*keyed.COLUMNS)
     if after:
         statement = statement.where(resource.c.rid > after[0])
     return [stored(row) for row in connection.execute(statement.order_by(resource.c.rid).limit(limit))]
+
+
+def is_panel_better(connection: Connection, query: Query) -> bool:
+    """Whether the few patients of the caller find less than the keys do."""
+    if query.sight.everything or query.sight.all_patients or min(map(cost, query.criteria)) <= SELECTIVE:
+        return False
+    from hub.store.panel import is_small  # most callers' searches name a patient
+
+    return is_small(connection, query.sight)
 
 
 def keys_of(query: Query) -> list[int]:

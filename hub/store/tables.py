@@ -45,8 +45,14 @@ resource = Table(
     Column("body", LargeBinary),
     # of its type and id (hub.search.edges)
     Column("address", BigInteger, nullable=False),
+    # the Patient it belongs to, its sensitivity labels and whose data it is: hub.sight, hub.rights.facts. Until
+    # somebody said, nobody sees it
+    Column("patient", BigInteger, nullable=False, server_default="2"),
+    Column("labels", BigInteger, nullable=False, server_default="-1"),
+    Column("source", BigInteger, nullable=False, server_default="0"),
     UniqueConstraint("type", "id", name="resource_identity"),
     Index("resource_address", "address"),
+    Index("resource_patient", "patient", "type", "rid"),
     Index("resource_changed", "type", "last_updated", "rid"),
     Index("resource_type", "type", "rid"),
 )
@@ -109,6 +115,62 @@ index_reference = Table(
     Column("target", BigInteger, nullable=False),
     Column("rid", BigInteger, nullable=False),
     PrimaryKeyConstraint("rid", "target"),
+    sqlite_with_rowid=False,
+)
+
+# the patients of a resource that belongs to several
+index_patient = Table(
+    "index_patient",
+    metadata,
+    Column("rid", BigInteger, primary_key=True),
+    Column("patient", BigInteger, primary_key=True),
+    Index("index_patient_patient", "patient", "rid"),
+    sqlite_with_rowid=False,
+)
+
+# the addresses of what says whose a resource is that does not say it itself (hub.inheriting)
+index_about = Table(
+    "index_about",
+    metadata,
+    Column("target", BigInteger, primary_key=True),
+    Column("rid", BigInteger, primary_key=True),
+    Index("index_about_rid", "rid"),
+    sqlite_with_rowid=False,
+)
+
+# who has to do with a patient, from when until when, and which resource says so (hub.rights.relations)
+index_relation = Table(
+    "index_relation",
+    metadata,
+    Column("patient", BigInteger, primary_key=True),
+    Column("holder", BigInteger, primary_key=True),
+    Column("kind", BigInteger, primary_key=True),
+    Column("low", BigInteger, primary_key=True),
+    Column("high", BigInteger, primary_key=True),
+    Column("rid", BigInteger, primary_key=True),
+    Index("index_relation_holder", "holder", "patient"),
+    Index("index_relation_rid", "rid"),
+    sqlite_with_rowid=False,
+)
+
+# what a Consent permits and denies (hub.rights.consents)
+index_consent = Table(
+    "index_consent",
+    metadata,
+    Column("patient", BigInteger, primary_key=True),
+    Column("recipient", BigInteger, primary_key=True),
+    Column("rid", BigInteger, primary_key=True),
+    Column("place", Integer, primary_key=True),
+    Column("permit", Boolean, nullable=False),
+    Column("labels", BigInteger, nullable=False),
+    Column("purposes", BigInteger, nullable=False),
+    Column("low", BigInteger, nullable=False),
+    Column("high", BigInteger, nullable=False),
+    Column("signed", BigInteger, nullable=False),
+    Column("depth", Integer, nullable=False),
+    Column("proxy", BigInteger, nullable=False),
+    Column("medi_cal", Boolean, nullable=False),
+    Index("index_consent_rid", "rid"),
     sqlite_with_rowid=False,
 )
 
@@ -218,6 +280,18 @@ client = Table(
     Column("active", Boolean, nullable=False),
     Column("webhook_generation", Integer, nullable=False, server_default="1"),
     Column("created", BigInteger, nullable=False),
+    # lists are words with a space between them
+    Column("kind", String(32), nullable=False, server_default="confidential-asymmetric"),
+    Column("organization", Text, nullable=False, server_default=sql("''")),
+    Column("purposes", Text, nullable=False, server_default=sql("''")),
+    Column("redirect_uris", Text, nullable=False, server_default=sql("''")),
+    Column("grant_types", Text, nullable=False, server_default="client_credentials"),
+    Column("launch_uri", Text, nullable=False, server_default=sql("''")),
+    Column("secret_hash", Text, nullable=False, server_default=sql("''")),
+    Column("certificate", Text, nullable=False, server_default=sql("''")),
+    Column("software", Text, nullable=False, server_default=sql("''")),
+    Column("expires", BigInteger, nullable=False, server_default="0"),
+    Column("resource_server", Boolean, nullable=False, server_default=sql("false")),
 )
 
 token = Table(
@@ -228,7 +302,12 @@ token = Table(
     Column("scopes", Text, nullable=False),
     Column("issued", BigInteger, nullable=False),
     Column("expires", BigInteger, nullable=False),
+    Column("user_id", String(64), nullable=False, server_default=sql("''")),
+    Column("context", Text, nullable=False, server_default=sql("''")),
+    Column("family", String(64), nullable=False, server_default=sql("''")),
+    Column("certificate", Text, nullable=False, server_default=sql("''")),
     Index("token_expires", "expires"),
+    Index("token_family", "family"),
 )
 
 assertion = Table(

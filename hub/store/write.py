@@ -19,12 +19,14 @@ from sqlalchemy import Connection
 from hub.search.edges import address
 from hub.search.hashes import key
 from hub.search.index import IndexRows
+from hub.sight import Sight
 from hub.store import arrays
 from hub.store import batch as batch_
 from hub.store.batch import PARTS, Rows
 from hub.store.engine import Overtaken, driver
 from hub.store.keyed import COLUMNS
 from hub.store.read import Stored
+from hub.store.sight import condition
 
 Identity = tuple[str, str]  # type, id
 
@@ -32,22 +34,26 @@ _NAMES = ", ".join(column.name for column in COLUMNS)
 _OF_ARRAYS = (
     f"SELECT {_NAMES} FROM resource WHERE (type, id) IN (SELECT * FROM unnest(%s::varchar[], %s::varchar[]))"
 )
-_LOCKED = f"{_OF_ARRAYS} ORDER BY type, id FOR UPDATE"
+_LOCKED = " ORDER BY type, id FOR UPDATE"
 _ONE = f"SELECT {_NAMES} FROM resource WHERE type = ? AND id = ?"
 
 
-def held(connection: Connection, identities: Iterable[Identity], lock: bool) -> dict[Identity, Stored]:
-    """The current versions of these; with `lock` nobody else changes them until the transaction ends. They are
-    locked in one order, so that two transactions never wait for each other in a circle."""
+def held(
+    connection: Connection, sight: Sight, identities: Iterable[Identity], lock: bool
+) -> dict[Identity, Stored]:
+    """The current versions of these, as far as they are there for the caller; with `lock` nobody else changes them
+    until the transaction ends. They are locked in one order, so that two transactions never wait for each other in
+    a circle."""
     ordered = sorted(set(identities))
     if not ordered:
         return {}
     cursor = driver(connection)
+    also, values = condition(connection, sight, "resource")
     if connection.dialect.name == "postgresql":
         types, ids = arrays.columns(("varchar", "varchar"), ordered)
-        rows = cursor.execute(_LOCKED if lock else _OF_ARRAYS, (types, ids)).fetchall()
+        rows = cursor.execute(_OF_ARRAYS + also + (_LOCKED if lock else ""), (types, ids, *values)).fetchall()
     else:  # the transaction holds the only right to write
-        rows = [row for pair in ordered for row in cursor.execute(_ONE, pair).fetchall()]
+        rows = [row for pair in ordered for row in cursor.execute(_ONE + also, (*pair, *values)).fetchall()]
     return {(row[1], row[2]): Stored(*row) for row in rows}
 
 
@@ -64,13 +70,17 @@ def lock_words(connection: Connection, words: Iterable[str]) -> None:
 @dataclass(slots=True)
 class Batch:
     """All that one commit writes. `replaced` holds (old, new); `index` the rows before and now by rid. With `merge`
-    index rows may be there already: only where the resources are locked, so that nobody takes them away then."""
+    index rows may be there already: only where the resources are locked, so that nobody takes them away then.
+    `facts` are (rid, patient, labels) of resources that stay as they are otherwise; `audit` the records of what was
+    asked for (hub.audit.recorder)."""
 
     created: Sequence[Stored] = ()
     replaced: Sequence[tuple[Stored, Stored]] = ()
     index: Mapping[int, tuple[IndexRows, IndexRows]] = field(default_factory=dict)
     outbox: Sequence[Mapping[str, Any]] = ()
     merge: bool = False
+    facts: Sequence[tuple[int, int, int]] = ()
+    audit: Sequence[tuple[int, bytes]] = ()
 
 
 def store(connection: Connection, batch: Batch) -> None:
@@ -90,6 +100,7 @@ def _rows(batch: Batch) -> Iterable[tuple[str, Rows]]:
     created = sorted(batch.created, key=lambda row: (row.type, row.id))
     yield "created", [_columns(row) for row in created]
     yield "replaced", [_next(old, new) for old, new in sorted(batch.replaced, key=lambda pair: pair[0].rid)]
+    yield "facts", sorted(batch.facts)
     for table, rows_of in _INDEXES.items():
         gone: list[Any] = []
         fresh: list[Any] = []
@@ -100,15 +111,20 @@ def _rows(batch: Batch) -> Iterable[tuple[str, Rows]]:
         yield f"{table} gone", sorted(gone)
         yield f"{table} {'merged' if batch.merge else 'fresh'}", sorted(fresh)
     yield "outbox", [tuple(row.get(name) for name in PARTS["outbox"].columns) for row in batch.outbox]
+    yield "audit", batch.audit
 
 
 def _columns(row: Stored) -> tuple[Any, ...]:
     where = address(row.type, row.id)
-    return (row.rid, row.type, row.id, row.version, row.last_updated, row.deleted, row.body, where)
+    facts = (row.patient, row.labels, row.source)
+    return (row.rid, row.type, row.id, row.version, row.last_updated, row.deleted, row.body, where, *facts)
 
 
 def _next(old: Stored, new: Stored) -> tuple[Any, ...]:
-    return (new.rid, old.version, new.version, new.last_updated, new.deleted, new.body)
+    return (
+        *(new.rid, old.version, new.version, new.last_updated, new.deleted, new.body),
+        *(new.patient, new.labels),
+    )
 
 
 # the rows of an IndexRows, by the table that holds them
@@ -118,6 +134,10 @@ _INDEXES: Mapping[str, Callable[[IndexRows], set[Any]]] = {
     "index_string": lambda rows: rows.strings,
     "index_number": lambda rows: rows.numbers,
     "index_reference": lambda rows: {(number,) for number in rows.edges},
+    "index_patient": lambda rows: {(number,) for number in rows.patients},
+    "index_about": lambda rows: {(number,) for number in rows.about},
+    "index_relation": lambda rows: rows.relations,
+    "index_consent": lambda rows: rows.consents,
 }
 
 

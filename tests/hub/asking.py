@@ -1,6 +1,7 @@
 """Asking the hub over its REST API in tests: a client with small verbs, invented resources, what a refusal is."""
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
@@ -22,12 +23,15 @@ from conformance.terminology.load import library
 from conformance.terminology_capabilities import terminology_capabilities
 from conformance.validation import structure
 from hub import clock
+from hub.access import Access
 from hub.operations.call import Engines
 from hub.operations.terminology import by_url
 from hub.problems import Issue
 from hub.rest.app import create_app
 from hub.rest.hub import Hub
+from hub.rest.limits import NO_LIMITS, Throttle
 from hub.search.query import Limits
+from hub.sight import ALL
 from hub.store import tables
 from hub.store.engine import Database
 from hub.transactions import Transactions, Validate
@@ -46,6 +50,9 @@ WRITTEN = (
     tables.index_number,
     tables.index_string,
     tables.index_reference,
+    tables.index_patient,
+    tables.index_relation,
+    tables.index_consent,
     tables.outbox,
     tables.idempotency,
 )
@@ -62,7 +69,9 @@ CLIENTS = {
     "creator": "system/*.c",
     "updater": "system/*.u",
     "deleter": "system/*.d",
+    "auditor": "system/*.rs",
 }
+ROLES = {"auditor": "auditor"}  # the others are custodians
 
 
 def token_of(name: str) -> str:
@@ -76,7 +85,8 @@ def register(database: Database, key: dict[str, Any]) -> None:
     issued = clock.micros(now)
     with database.write() as connection:
         for name, scopes in CLIENTS.items():
-            clients.add(connection, clients.Client(name, name, "ehr", scopes, public_jwks(key)), now)
+            role = ROLES.get(name, "custodian")
+            clients.add(connection, clients.Client(name, name, role, scopes, public_jwks(key)), now)
             row = {"hash": token_hash(token_of(name)), "client": name, "scopes": scopes, "issued": issued}
             connection.execute(tables.token.insert().values(row | {"expires": issued + 3_600_000_000}))
 
@@ -91,7 +101,14 @@ def operation_engines(database: Database) -> Engines:
     stored = by_url(database, BASE)
     terms = cache(lambda: library(clients=stored))
     validates = cache(lambda: Validator(Catalog(), LibraryCodes(terms())))
-    return engines(validates, terms, lambda: terminology_capabilities(BASE, "0", "2026-01-01T00:00:00Z"))
+    made = engines(validates, terms, lambda: terminology_capabilities(BASE, "0", "2026-01-01T00:00:00Z"))
+    return replace(made, sight_of=lambda client: ALL if client in CLIENTS else None)
+
+
+def scoped(database: Database) -> Callable[[dict[str, Any]], Access]:
+    """Who asks, with its token's scopes and the hub's own sight: who may see what is tested elsewhere."""
+    guard = Guard(database)
+    return lambda environ: replace(guard.access_of(environ), sight=ALL)
 
 
 def app_of(
@@ -99,6 +116,8 @@ def app_of(
     now: clock.Clock = clock.now,
     validate: Validate = validator,
     origins: tuple[str, ...] = (),
+    throttle: Throttle = NO_LIMITS,
+    guard: Callable[[dict[str, Any]], Access] | None = None,
     **options: Any,
 ) -> Flask:
     """The hub's application as the front door puts it together."""
@@ -113,12 +132,12 @@ def app_of(
         capabilities=lambda: capability_statement(
             BASE, "https://hub.example/auth/token", "0", "2026-01-01T00:00:00Z"
         ),
-        guard=Guard(database).access_of,
+        guard=guard or scoped(database),
         shell=lambda bundle: structure.validate_bundle_shell(bundle, conditional_references=True),
         now=now,
         engines=operation_engines(database),
     )
-    return create_app(hub, MAX_BODY, origins=origins)
+    return create_app(hub, MAX_BODY, origins=origins, throttle=throttle)
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,9 @@ from hub.transactions import Result, Transactions, single
 from tests.hub.asking import BASE, entry, observation, patient, validator
 
 ALL = Access.system("tests")
-WRITES_OBSERVATIONS = Access("w", frozenset({("Observation", "c"), ("Observation", "u"), ("Observation", "r")}))
+WRITES_OBSERVATIONS = Access(
+    "w", frozenset({("Observation", "c"), ("Observation", "u"), ("Observation", "r")}), sight=ALL.sight
+)
 THERE = "https://there.example/r4"
 
 

@@ -2,6 +2,7 @@
 
 from alembic import context
 
+from hub.store import tables_audit, tables_auth, tables_glass, tables_subscriptions  # noqa: F401 - they join the metadata
 from hub.store.tables import metadata
 
 connection = context.config.attributes["connection"]

@@ -1,11 +1,13 @@
 """Page links: forged, lent, kept or turned to another search, they open nothing."""
 
+from base64 import urlsafe_b64decode
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from hub.problems import Problem
-from hub.search.cursor import seal, unseal
+from hub.search.cursor import MAX_LENGTH, seal, unseal
 
 SECRET = b"s" * 32
 
@@ -48,4 +50,32 @@ def test_any_changed_cursor_is_refused(data: st.DataObject) -> None:
 def test_any_text_is_refused_as_a_cursor(text: str) -> None:
     with pytest.raises(Problem) as caught:
         unseal(SECRET, text, "a", "q", 1)
+    assert caught.value.kind == "invalid"
+
+
+def test_nothing_of_a_position_can_be_read() -> None:
+    position = [1_795_361_275_000_001, 7_345_112_009]
+    cursor = seal(SECRET, "harbor-client", "Observation?code=x", position, 1_795_361_999)
+    seen = urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)) + cursor.encode()
+    for known in (b"harbor", b"1795361275", b"7345112009", b"1795361999", b"[", b"Observation"):
+        assert known not in seen
+    for number in position:
+        assert number.to_bytes(8, "big") not in seen
+        assert number.to_bytes(8, "little") not in seen
+
+
+def test_two_cursors_of_one_position_cannot_be_told_to_be_that() -> None:
+    assert seal(SECRET, "a", "q", [1], 100) != seal(SECRET, "a", "q", [1], 100)
+
+
+def test_the_length_of_a_cursor_is_bounded() -> None:
+    longest = seal(SECRET, "c" * 255, "q" * 5000, [2**63 - 1] * 40, 2**40)
+    assert len(longest) <= MAX_LENGTH
+    assert unseal(SECRET, longest, "c" * 255, "q" * 5000, 1) == [2**63 - 1] * 40
+
+
+def test_a_cursor_that_only_was_encoded_is_refused() -> None:
+    """As the hub wrote them once: readable, with a MAC behind."""
+    with pytest.raises(Problem) as caught:
+        unseal(SECRET, "WyJhIiwgIngiLCBbMV0sIDEwMF0.AAAAAAAAAAAAAAAAAAAAAA", "a", "q", 1)
     assert caught.value.kind == "invalid"

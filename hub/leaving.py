@@ -1,0 +1,140 @@
+"""What leaves: resources that the predicate let through, as who asked may see them. Every exit comes by here.
+
+Rules: docs/access.md (minimum sets of elements, members of a Group), 42 CFR 2.32 (hub.release: the notice and the
+consent travel with every release), https://hl7.org/fhir/R4/security-labels.html (labels of what was raised later
+stand on its earlier versions, too).
+Refuses: what is closed under Part 2 and for which no consent is found any more. It does not leave.
+"""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from sqlalchemy import Connection
+
+from hub import clock, release
+from hub.access import Access
+from hub.fhir import json
+from hub.rights.labels import SUD_BITS
+from hub.search.edges import address
+from hub.search.values import references
+from hub.sight import Sight
+from hub.store import consents
+from hub.store.read import Stored
+from hub.store.sight import glass_is_broken, related
+
+ALWAYS_SHOWN = frozenset(("resourceType", "id", "meta"))
+META_SHOWN = frozenset(("versionId", "lastUpdated", "profile", "security"))
+SUBSETTED = {
+    "system": "http://terminology.hl7.org/CodeSystem/v3-ObservationValue",
+    "code": "SUBSETTED",
+}
+
+
+@dataclass(slots=True)
+class Leaving:
+    """The resources of one answer. `relied_on`: the Consents by patient that opened what Part 2 closes."""
+
+    rows: list[Stored]
+    labels: int = 0
+    relied_on: Mapping[int, Sequence[str]] = field(default_factory=dict)
+
+    @property
+    def consents(self) -> list[str]:
+        """`Consent/<id>` of all of them."""
+        return sorted({f"Consent/{each}" for found in self.relied_on.values() for each in found})
+
+    def security(self) -> list[dict[str, Any]]:
+        """For `Bundle.meta.security`: the Bundle is as sensitive as its entries."""
+        return release.bundle_security([self.labels], self.consents) if self.labels else []
+
+    def notices(self) -> list[dict[str, Any]]:
+        """The entries of a searchset that must travel with these."""
+        return [release.bundle_notice(self.consents)] if release.needs_notice(self.labels, self.consents) else []
+
+
+def leaving(connection: Connection, access: Access, rows: Sequence[Stored], base: str = "") -> Leaving:
+    """The same rows in the same order, with the bodies that may leave; without those that may not any more."""
+    sight = access.sight
+    if sight.everything or not any(row.labels > 0 or _is_shaped(sight, row.type) for row in rows):
+        return Leaving(list(rows))
+    closed = {row.patient for row in rows if _needs_consent(sight, row)}
+    relied_on = consents.relied_on(connection, closed, sight, clock.micros(clock.now())) if closed else {}
+    found = Leaving([], relied_on=relied_on)
+    for row in rows:
+        if _needs_consent(sight, row) and not _is_open(connection, access, row, relied_on):
+            continue
+        found.labels |= max(row.labels, 0)
+        found.rows.append(_shown(connection, sight, row, relied_on.get(row.patient, ()), base))
+    return found
+
+
+def one(connection: Connection, access: Access, row: Stored, base: str = "") -> Stored | None:
+    """A single resource as it may leave; None where it may not any more."""
+    found = leaving(connection, access, [row], base).rows
+    return found[0] if found else None
+
+
+def _is_shaped(sight: Sight, kind: str) -> bool:
+    return kind in sight.elements or (kind == "Group" and not sight.all_patients)
+
+
+def _needs_consent(sight: Sight, row: Stored) -> bool:
+    """What is closed under Part 2 for this caller, and not its own."""
+    return bool(row.labels & SUD_BITS & sight.guarded) and not (sight.own and row.source == sight.own)
+
+
+def _is_open(connection: Connection, access: Access, row: Stored, relied_on: Mapping[int, Sequence[str]]) -> bool:
+    """A consent opens it, or broken glass (42 CFR 2.51)."""
+    return bool(relied_on.get(row.patient)) or glass_is_broken(connection, access.sight, row.patient)
+
+
+def _shown(connection: Connection, sight: Sight, row: Stored, relied_on: Sequence[str], base: str) -> Stored:
+    body = row.body
+    if body is None:
+        return row
+    if _is_shaped(sight, row.type):
+        body = json.write(_shaped(connection, sight, json.stored(body), base))
+    if row.labels > 0:
+        body = release.released(body, row.labels, [f"Consent/{each}" for each in relied_on])
+    return row if body is row.body else replace(row, body=body)
+
+
+def _shaped(connection: Connection, sight: Sight, content: dict[str, Any], base: str) -> dict[str, Any]:
+    kind = content["resourceType"]
+    if kind == "Group" and "member" in content:
+        content = _with_members(content, _members_seen(connection, sight, content["member"], base), base)
+    shown = sight.elements.get(kind)
+    if shown is None:
+        return content
+    kept = {name: value for name, value in content.items() if name.removeprefix("_") in shown | ALWAYS_SHOWN}
+    # where it came from may tell what it is about
+    kept["meta"] = {name: value for name, value in content.get("meta", {}).items() if name in META_SHOWN}
+    return kept if len(kept) == len(content) else _subsetted(kept)
+
+
+def _members_seen(connection: Connection, sight: Sight, members: Iterable[Any], base: str) -> Collection[int]:
+    patients = {each for member in members for each in _patient(member, base)}
+    return related(connection, sight, patients)
+
+
+def _with_members(content: dict[str, Any], seen: Collection[int], base: str) -> dict[str, Any]:
+    """A Group without the people that the caller has nothing to do with now; its number of members goes, too."""
+    kept = [member for member in content["member"] if set(_patient(member, base)) <= set(seen)]
+    if len(kept) == len(content["member"]):
+        return content
+    rest = {name: value for name, value in content.items() if name not in ("member", "quantity", "text")}
+    return _subsetted(rest | ({"member": kept} if kept else {}))
+
+
+def _patient(member: Any, base: str) -> list[int]:
+    """The address of who a member is; somebody who is no resource here is nobody's."""
+    named = references(member.get("entity"), base)
+    found = [address(kind, identity) if kind else 0 for kind, identity in named]
+    return found or [0]
+
+
+def _subsetted(content: dict[str, Any]) -> dict[str, Any]:
+    meta = content.get("meta", {})
+    tags = [*meta.get("tag", ()), SUBSETTED]
+    return {**content, "meta": {**meta, "tag": tags}}

@@ -1,0 +1,75 @@
+"""A search by what its caller would not be shown is refused: the answer would tell it.
+
+Rules: docs/access.md (minimum sets of elements by role). Asked of every criterion, wherever it stands: at the
+resource itself, at the end of a chain, in `_has`, `_filter` and `_sort`.
+Refuses (`forbidden`): parameters of elements that do not leave, and who the members of a Group are, for callers who
+see some of them only.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from hub.fhir.elements import elements_of
+from hub.problems import Problem
+from hub.search.chains import Chain, Every, Has, Not, Some
+from hub.search.parameters import IN_COLUMNS, Parameter
+from hub.sight import Sight
+
+ALWAYS_SHOWN = frozenset(("id", "meta", "resourceType"))
+MEMBERS = ("Group", "member")
+
+
+def check(conditions: Iterator[Any], sorts: Iterator[Parameter], sight: Sight) -> None:
+    """Raise Problem where one of these parameters is not for this caller."""
+    if sight.everything or (sight.all_patients and not sight.elements):
+        return
+    for condition in conditions:
+        for parameter in asked(condition):
+            _check(parameter, sight)
+            if not sight.all_patients and (parameter.base, parameter.code) == MEMBERS and not _is_link(condition):
+                raise _refused(parameter)
+    for parameter in sorts:
+        _check(parameter, sight)
+
+
+def _is_link(condition: Any) -> bool:
+    return isinstance(condition, Chain | Has)
+
+
+def asked(condition: Any) -> Iterator[Parameter]:
+    """Every parameter that a condition asks, however deep."""
+    match condition:
+        case Chain(parameter, steps):
+            yield parameter
+            for _, step in steps:
+                yield from asked(step)
+        case Has(_, parameter, inner):
+            yield parameter
+            yield from asked(inner)
+        case Every(conditions) | Some(conditions):
+            for each in conditions:
+                yield from asked(each)
+        case Not(_, inner):
+            yield from asked(inner)
+        case _:
+            if (of_itself := getattr(condition, "parameter", None)) is not None:
+                yield of_itself
+
+
+def _check(parameter: Parameter, sight: Sight) -> None:
+    if not _is_shown(parameter, sight.elements):
+        raise _refused(parameter)
+
+
+def _is_shown(parameter: Parameter, elements: Mapping[str, frozenset[str]]) -> bool:
+    shown = elements.get(parameter.base)
+    if shown is None or parameter.code in IN_COLUMNS:
+        return True
+    # a path that R4 wrote for many types names members that this one does not have (subjectDateTime, say)
+    members = frozenset(parameter.walk.first) & elements_of(parameter.base).keys()
+    return bool(members) and not parameter.walk.always and members <= shown | ALWAYS_SHOWN
+
+
+def _refused(parameter: Parameter) -> Problem:
+    message = f"This client does not search {parameter.base} by '{parameter.code}': it is not shown what that tells"
+    return Problem("forbidden", message, parameter.code)

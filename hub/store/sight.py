@@ -1,0 +1,251 @@
+"""THE predicate: which resources are there for a caller, as one piece of SQL that every read path carries.
+
+Rules: docs/access.md; hub.sight says what each number means. What is not known is not there: a resource whose
+patient, label or consent nobody knows is hidden, and hidden is answered like missing.
+`seen` is for SQLAlchemy's statements, `condition` for the driver's own. Both are made from one text, so they
+cannot differ. The text depends on the shape of a Sight only; all numbers are parameters.
+Time is asked of the clock at each statement: a relation or a consent that ended a second ago counts no more.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cache, lru_cache
+from typing import Any
+
+from sqlalchemy import BigInteger, Boolean, ColumnElement, Connection, String, bindparam, true
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.functions import FunctionElement
+
+from hub import clock
+from hub.rights.labels import ALL_BITS
+from hub.sight import COVERAGE, GRANTED, OWNED, PROXY, SEVERAL, UNKNOWN, Sight
+from hub.store.engine import driver, mark
+
+HOLDERS, RECIPIENTS = 4, 6  # how many numbers a statement has room for
+
+# {rid} {type} {patient} {labels} {source} are columns of the resource at hand, the other names are parameters
+_HOLDS = (
+    "EXISTS (SELECT 1 FROM index_relation x WHERE x.patient = %(of)s AND x.holder IN ({holder0}, {holder1},"
+    " {holder2}, {holder3}) AND (x.kind & {kinds}) <> 0 AND x.low <= {now} AND x.high > {now})"
+)
+_GLASS_IS_BROKEN = (
+    "EXISTS (SELECT 1 FROM index_relation g WHERE g.patient = {patient} AND g.holder IN ({holder0}, {holder1},"
+    f" {{holder2}}, {{holder3}}) AND g.kind = {GRANTED} AND g.low <= {{now}} AND g.high > {{now}})"
+)
+_SEVERAL = (
+    f"({{patient}} = {SEVERAL} AND NOT EXISTS (SELECT 1 FROM index_patient q WHERE q.rid = {{rid}}"
+    " AND NOT (%(one)s)))"
+)
+_OWN_UNKNOWN = f"({{patient}} = {UNKNOWN} AND {{source}} = {{own}})"
+_RECIPIENTS = ", ".join(f"{{recipient{number}}}" for number in range(RECIPIENTS))
+_DENIED = (
+    "EXISTS (SELECT 1 FROM index_consent d WHERE d.patient = {patient} AND d.recipient IN (" + _RECIPIENTS + ")"
+    " AND NOT d.permit AND (d.labels & b.bit) <> 0 AND d.low <= {now} AND d.high > {now} AND (d.signed > c.signed"
+    " OR (d.signed = c.signed AND (d.rid <> c.rid OR d.depth >= c.depth))))"
+)
+_PERMITTED = (
+    "EXISTS (SELECT 1 FROM index_consent c WHERE c.patient = {patient} AND c.recipient IN (" + _RECIPIENTS + ")"
+    " AND c.permit AND (c.labels & b.bit) <> 0 AND (c.purposes & {purposes}) <> 0"
+    " AND c.low <= {now} AND c.high > {now}"
+    " AND (c.proxy = 0 OR EXISTS (SELECT 1 FROM index_relation y WHERE y.patient = {patient} AND y.holder = c.proxy"
+    f" AND y.kind = {PROXY} AND y.low <= {{now}} AND y.high > {{now}}))"
+    " AND (NOT c.medi_cal OR EXISTS (SELECT 1 FROM index_relation m WHERE m.patient = {patient}"
+    f" AND m.kind = {COVERAGE} AND m.low <= {{now}} AND m.high > {{now}}))"
+    " AND NOT " + _DENIED + ")"
+)
+_BITS = " UNION ALL ".join(
+    f"SELECT {1 << place} AS bit" for place in range(ALL_BITS.bit_length()) if ALL_BITS >> place & 1
+)
+_RELEASED = (
+    "(({labels} & {never}) = 0 AND NOT EXISTS (SELECT 1 FROM (" + _BITS + ") AS b"
+    " WHERE ({labels} & {guarded} & b.bit) <> 0 AND NOT " + _PERMITTED + "))"
+)
+
+Shape = tuple[bool, bool, bool, bool, bool, tuple[tuple[str, int], ...]]
+COLUMNS = ("rid", "type", "patient", "labels", "source")
+
+
+def shape_of(sight: Sight) -> Shape:
+    """What the text of the predicate depends on."""
+    narrowed = tuple((name, len(keys)) for name, keys in sorted(sight.narrowed.items()))
+    is_guarded = bool(sight.guarded | sight.never)
+    return (sight.all_patients, sight.self_only, bool(sight.patient), bool(sight.own), is_guarded, narrowed)
+
+
+@cache
+def text_of(shape: Shape) -> str:
+    """The predicate with {names} in place of columns and parameters."""
+    all_patients, self_only, launched, own, is_guarded, narrowed = shape
+    parts = [] if all_patients else [_patients(self_only, launched, own)]
+    if all_patients and launched:
+        parts.append(f"{_related('{patient}', True, True)}")
+    if is_guarded:
+        mine = ["{source} = {own}"] if own else []
+        broken = f"(({{labels}} & {{never}}) = 0 AND {_GLASS_IS_BROKEN})"
+        parts.append("(" + " OR ".join(["({labels} & {hidden}) = 0", *mine, broken, _RELEASED]) + ")")
+    for place, (_, count) in enumerate(narrowed):
+        keys = ", ".join(f"{{key{place}_{number}}}" for number in range(count))
+        found = f"EXISTS (SELECT 1 FROM index_token n WHERE n.hash IN ({keys}) AND n.rid = {{rid}})"
+        parts.append(f"({{type}} <> {{narrowed{place}}} OR {found})")
+    return "(" + " AND ".join(parts or ["1 = 1"]) + ")"
+
+
+def _patients(self_only: bool, launched: bool, own: bool) -> str:
+    several = _SEVERAL % {"one": _related("q.patient", self_only, launched)}
+    alternatives = [
+        "{patient} = 0",
+        *([_OWN_UNKNOWN] if own else []),
+        _related("{patient}", self_only, launched),
+        several,
+    ]
+    return "(" + " OR ".join(alternatives) + ")"
+
+
+def _related(of: str, self_only: bool, launched: bool) -> str:
+    itself = [f"{of} = {{launch}}"] if launched else []
+    if self_only:
+        return itself[0] if itself else "1 = 0"
+    return "(" + " AND ".join([*itself, _HOLDS % {"of": of}]) + ")"
+
+
+def values_of(sight: Sight) -> dict[str, Any]:
+    """Every parameter of the predicate, now."""
+    holders = (*sight.holders, *[0] * HOLDERS)
+    recipients = (*sight.recipients, *[0] * RECIPIENTS)
+    if len(sight.holders) > HOLDERS or len(sight.recipients) > RECIPIENTS:
+        raise ValueError("A Sight has more holders or recipients than its predicate has room for")
+    found: dict[str, Any] = {f"holder{place}": holders[place] for place in range(HOLDERS)}
+    found |= {f"recipient{place}": recipients[place] for place in range(RECIPIENTS)}
+    found |= {
+        "kinds": sight.kinds | OWNED | GRANTED,
+        "launch": sight.patient,
+        "own": sight.own,
+        "purposes": sight.purposes,
+        "guarded": sight.guarded,
+        "never": sight.never,
+        "hidden": sight.guarded | sight.never,
+        "now": clock.micros(clock.now()),
+    }
+    for place, (name, keys) in enumerate(sorted(sight.narrowed.items())):
+        found[f"narrowed{place}"] = name
+        found |= {f"key{place}_{number}": value for number, value in enumerate(sorted(keys))}
+    return found
+
+
+class _seen(FunctionElement[bool]):  # noqa: N801 - reads as SQL
+    """The predicate in a statement of SQLAlchemy: its clauses are the columns and the parameters, in the order of
+    `names`; there is a subclass for each shape, so that compiled statements are told apart."""
+
+    type = Boolean()
+    inherit_cache = True
+    name = "seen"
+    shape: Shape
+    names: tuple[str, ...]
+
+    def self_group(self, against: Any = None) -> Any:
+        return self
+
+
+@lru_cache(maxsize=256)
+def _class(shape: Shape) -> type[_seen]:
+    names = (*COLUMNS, *_parameters(shape))
+
+    class made(_seen):  # noqa: N801 - reads as SQL
+        inherit_cache = True
+
+    made.shape, made.names = shape, names
+
+    @compiles(made)
+    def _compiled(element: Any, compiler: Any, **kw: Any) -> str:
+        pieces = {name: compiler.process(each, **kw) for name, each in zip(names, element.clauses, strict=True)}
+        return text_of(shape).format(**pieces)
+
+    return made
+
+
+@lru_cache(maxsize=256)
+def _order(shape: Shape) -> tuple[str, ...]:
+    """The names in the text, in order, as often as they stand there."""
+    return tuple(part.partition("}")[0] for part in text_of(shape).split("{")[1:])
+
+
+def _parameters(shape: Shape) -> tuple[str, ...]:
+    return tuple(name for name in dict.fromkeys(_order(shape)) if name not in COLUMNS)
+
+
+def seen(table: Any, sight: Sight) -> ColumnElement[bool]:
+    """Whether the resource at hand is there for the caller; `table` is hub.store.tables.resource or an alias."""
+    if sight.everything:
+        return true()
+    shape = shape_of(sight)
+    made = _class(shape)
+    values = values_of(sight)
+    columns = [table.c[name] for name in COLUMNS]
+    given = [
+        bindparam(
+            None, values[name], type_=String() if isinstance(values[name], str) else BigInteger(), unique=True
+        )
+        for name in _parameters(shape)
+    ]
+    return made(*columns, *given)
+
+
+@lru_cache(maxsize=256)
+def _written(shape: Shape, alias: str, mark: str) -> tuple[str, tuple[str, ...]]:
+    pieces: Mapping[str, str] = {name: f"{alias}.{name}" for name in COLUMNS}
+    text = text_of(shape).format_map(_Marks(pieces, mark))
+    return f" AND {text}", tuple(name for name in _order(shape) if name not in COLUMNS)
+
+
+class _Marks(dict[str, str]):
+    def __init__(self, pieces: Mapping[str, str], mark: str):
+        super().__init__(pieces)
+        self._mark = mark
+
+    def __missing__(self, name: str) -> str:
+        return self._mark
+
+
+def condition(connection: Connection, sight: Sight, alias: str) -> tuple[str, Sequence[Any]]:
+    """` AND …` for the end of a WHERE of the driver's own statement, and its values in their order."""
+    if sight.everything:
+        return "", ()
+    text, names = _written(shape_of(sight), alias, mark(connection))
+    values = values_of(sight)
+    return text, tuple(values[name] for name in names)
+
+
+@lru_cache(maxsize=64)
+def _covering(shape: Shape, mark: str) -> tuple[str, tuple[str, ...]]:
+    _, self_only, launched, *_ = shape
+    text = _related("{of}", self_only, launched)
+    names = tuple(part.partition("}")[0] for part in text.split("{")[1:])
+    return f"SELECT 1 WHERE {text}".format_map(_Marks({}, mark)), names
+
+
+def covers(connection: Connection, sight: Sight, patients: Iterable[int]) -> bool:
+    """Whether a relation covers all these patients now: asked of what is about to be written."""
+    wanted = set(patients)
+    return related(connection, sight, wanted) == wanted
+
+
+def related(connection: Connection, sight: Sight, patients: Iterable[int]) -> set[int]:
+    """Those of these patients to whom the caller has a relation now."""
+    if sight.everything or sight.all_patients:
+        return set(patients)
+    text, names = _covering(shape_of(sight), mark(connection))
+    values = values_of(sight)
+    found: set[int] = set()
+    for patient in patients:
+        values["of"] = patient
+        if driver(connection).execute(text, tuple(values[name] for name in names)).fetchall():
+            found.add(patient)
+    return found
+
+
+def glass_is_broken(connection: Connection, sight: Sight, patient: int) -> bool:
+    """Whether somebody opened this patient's record to the caller by name, for now (42 CFR 2.51)."""
+    text = "SELECT 1 WHERE " + _GLASS_IS_BROKEN.replace("{patient}", "{of}")
+    names = tuple(part.partition("}")[0] for part in text.split("{")[1:])
+    values = values_of(sight) | {"of": patient}
+    statement = text.format_map(_Marks({}, mark(connection)))
+    return bool(driver(connection).execute(statement, tuple(values[name] for name in names)).fetchall())

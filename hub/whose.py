@@ -1,0 +1,242 @@
+"""Whose the resources of a commit are, how sensitive, and whether their writer may write them: decided inside the
+transaction that writes them, so that nothing is ever stored without.
+
+Rules: docs/access.md; hub.rights.facts, labels, relations, consents.
+Labels only rise: those of the row, of the new content and of its source all count.
+What tells nothing of a patient itself (a Provenance) belongs to whom its targets belong to.
+Refuses (`forbidden`): a resource about a patient to whom the writer has no relation now (a hidden and a missing
+patient are answered alike), a Patient by who registers none, a Consent that opens its writer's own access, and what
+granular scopes do not cover. A relation in the writer's own favour is not refused: it does not count.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import Connection, select
+
+from hub import inheriting
+from hub.access import Access
+from hub.problems import Problem
+from hub.rights import facts
+from hub.rights.consent_forms import told_by
+from hub.rights.consents import opens_own
+from hub.rights.facts import Facts
+from hub.rights.labels import Part2Sources, labels_of, raised, with_labels
+from hub.rights.relations import without_own
+from hub.search.edges import address
+from hub.search.index import IndexRows
+from hub.sight import NOBODY, OWNED, REGISTERED, UNKNOWN
+from hub.store.engine import Overtaken
+from hub.store.read import Stored
+from hub.store.sight import covers, related
+from hub.store.tables import index_about, index_consent, index_patient, index_relation
+from hub.versions import Change, Of, Target, Work
+
+Resource = dict[str, Any]
+SCOPES_DO_NOT_COVER = {"WWW-Authenticate": 'Bearer error="insufficient_scope"'}
+KEPT = OWNED | REGISTERED  # relations that an update leaves alone
+
+
+class Whose:
+    """The answers for one commit. Without `lock` what inherits, or is inherited from, raises Overtaken."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        access: Access,
+        base: str,
+        part2: Part2Sources,
+        held: Mapping[Any, Stored],
+        lock: bool,
+    ):
+        self._connection = connection
+        self._access = access
+        self._base = base
+        self._part2 = part2
+        self._held = held
+        self._lock = lock
+        self._facts: dict[tuple[str, str], Facts] = {}
+        self._fresh: set[tuple[str, str]] = set()
+        self._made: dict[int, Of] = {}  # by address, of this commit
+        self._source = facts.source_number(access.source)
+
+    def labelled(self, target: Target, content: Resource) -> Resource:
+        """The resource with all labels that it must have; whose it is, is known from now on."""
+        assert target.identity is not None
+        kind, identity = target.identity
+        if target.fresh:
+            self._fresh.add(target.identity)
+        named = {**content, "id": identity}
+        old = self._held.get(target.identity)
+        mask = labels_of(named, self._access.source, self._part2)
+        if kind == facts.CONSENT:
+            mask |= told_by(named)
+        if old and old.labels > 0:
+            mask = raised(old.labels, mask)
+        found = self._facts[target.identity] = facts.facts_of(named, self._base)
+        source = old.source if old and old.source else self._source
+        self._made[address(kind, identity)] = Of(found.patient, mask, source)
+        return with_labels(content, mask)
+
+    def settle(self) -> None:
+        """Look up whose those are that say it by what they are about, once all of a commit are known."""
+        waiting = [(identity, found) for identity, found in self._facts.items() if found.inherits]
+        if not waiting:
+            return
+        self._need_lock()
+        wanted = {each for _, found in waiting for each in found.inherits} - self._made.keys()
+        around = inheriting.whose(self._connection, wanted, self._access.sight, lock=True)
+        for identity, found in waiting:
+            about = (self._made.get(each) or around.get(each) for each in found.inherits)
+            where = address(*identity)
+            mine = self._made[where]
+            got = inheriting.inherited(mine.labels, (each for each in about if each is not None))
+            self._facts[identity] = Facts(got.patient, got.patients, found.inherits)
+            self._made[where] = Of(got.patient, got.labels, mine.source)
+
+    def _need_lock(self) -> None:
+        """What a target says must not change between the look at it and the commit."""
+        if not self._lock:
+            raise Overtaken
+
+    def followed(self, work: Work) -> inheriting.Followed:
+        """What is stored and inherits from what this commit changes: it follows."""
+        changed = [new for old, new in work.replaced if (old.patient, old.labels) != (new.patient, new.labels)]
+        # of an id that was made just now nobody knows yet
+        changed += [new for new in work.created if (new.type, new.id) not in self._fresh]
+        if not changed:
+            return inheriting.Followed()
+        addresses = {address(new.type, new.id): Of(new.patient, new.labels, new.source) for new in changed}
+        if not self._lock:
+            if work.replaced or inheriting.has_notes(self._connection, addresses):
+                raise Overtaken
+            return inheriting.Followed()
+        return inheriting.follow(self._connection, addresses, apart=work.changes.keys())
+
+    def of(self, target: Target) -> Of | None:
+        """Whose the resource is that an entry writes."""
+        return self._made.get(address(*target.identity)) if target.identity else None
+
+    def relabelled(self, target: Target, content: Resource) -> Resource:
+        """With what it inherited, too."""
+        of = self.of(target)
+        return with_labels(content, of.labels) if of else content
+
+    def check(self, change: Change) -> None:
+        """Raise Problem(`forbidden`) where the writer may not write this."""
+        sight = self._access.sight
+        if sight.everything or sight.all_patients or sight.writes_any or change.now is None:
+            return
+        found = self._facts[change.type, change.id]
+        self._check_elements(change)
+        if change.type in facts.OWN_PEOPLE:
+            return
+        if change.type == "Patient" and change.before is None:
+            if not sight.kinds & REGISTERED:
+                raise Problem("forbidden", "This client registers no members", "Patient")
+            return
+        patients = found.patients or ({found.patient} - {NOBODY, UNKNOWN})
+        if not covers(self._connection, sight, patients):
+            raise Problem(
+                "forbidden", "This client has nothing to do with the patient that this is about", change.type
+            )
+
+    def _check_elements(self, change: Change) -> None:
+        """Who sees a part of a resource changes nothing but that part: a whole update would erase the rest."""
+        shown = self._access.sight.elements.get(change.type)
+        if shown is None or change.before is None or change.now is None:
+            return
+        names = {*change.before, *change.now} - {"meta"}
+        changed = {name for name in names if change.before.get(name) != change.now.get(name)}
+        if any(name.removeprefix("_") not in shown for name in changed):
+            message = "This client changes only what it is shown; a patch leaves the rest as it is"
+            raise Problem("forbidden", message, change.type)
+
+    def covered(self, change: Change, now: IndexRows) -> None:
+        """Raise Problem where scopes are granular and the resource has none of what they name."""
+        keys = self._access.sight.narrowed.get(change.type)
+        if keys is not None and change.now is not None and not keys & now.tokens:
+            message = f"The token's scopes do not cover such a {change.type}"
+            raise Problem("forbidden", message, headers=SCOPES_DO_NOT_COVER)
+
+    def rows(self, rid: int, change: Change, before: IndexRows, now: IndexRows) -> None:
+        """Put in what the resource says of who may see what. Raises Problem."""
+        found = self._facts.get((change.type, change.id))
+        if change.before is not None or change.version > 1:
+            self._known(rid, change.type, before)
+        if change.now is None or found is None:
+            # whoever might see the resource may see what it was
+            now.patients, now.about = set(before.patients), set(before.about)
+            return
+        now.patients, now.about = set(found.patients), set(found.inherits)
+        if change.type in facts.SPEAKS_OF_OTHERS:
+            self._relations(change, change.now, before, now)
+        if change.type == facts.CONSENT:
+            now.consents = facts.consents(change.now, self._base)
+            recipients = self._access.sight.recipients
+            if not self._access.sight.self_only and opens_own(before.consents, now.consents, recipients):
+                message = "A client does not write the Consent that opens its own access"
+                raise Problem("forbidden", message, "Consent.provision")
+
+    def _relations(self, change: Change, content: Resource, before: IndexRows, now: IndexRows) -> None:
+        made = facts.relations(content, self._base, self._source, self._access.who)
+        if change.version > 1:
+            made = {row for row in made if not row[2] & KEPT} | {row for row in before.relations if row[2] & KEPT}
+        sight = self._access.sight
+        if sight.everything:
+            now.relations = made
+            return
+        mine = {row for row in made if row[2] & KEPT}
+        now.relations = mine | without_own(
+            before.relations, self._known_to_writer(before, made - mine), sight.holders
+        )
+
+    def _known_to_writer(self, before: IndexRows, made: set[facts.Relation]) -> set[facts.Relation]:
+        """Nobody hands over whom it has nothing to do with: a Group's new members are the writer's own people."""
+        there = {row[0] for row in before.relations}
+        fresh = {row[0] for row in made} - there
+        seen = there | related(self._connection, self._access.sight, fresh)
+        return {row for row in made if row[0] in seen}
+
+    def _known(self, rid: int, kind: str, before: IndexRows) -> None:
+        """What the version before said, as it was counted then."""
+        before.patients = {
+            row.patient for row in self._connection.execute(_PATIENTS.where(index_patient.c.rid == rid))
+        }
+        if kind in facts.ABOUT:
+            about = self._connection.execute(_ABOUT.where(index_about.c.rid == rid))
+            before.about = {row.target for row in about}
+            if before.about:
+                self._need_lock()
+        if kind in facts.SPEAKS_OF_OTHERS:
+            rows = self._connection.execute(_RELATIONS.where(index_relation.c.rid == rid))
+            before.relations = {(row[0], row[1], row[2], row[3], row[4]) for row in rows}
+        if kind == facts.CONSENT:
+            rows = self._connection.execute(_CONSENTS.where(index_consent.c.rid == rid))
+            before.consents = {tuple(row) for row in rows}
+
+
+_PATIENTS = select(index_patient.c.patient)
+_ABOUT = select(index_about.c.target)
+_RELATIONS = select(*(index_relation.c[name] for name in ("patient", "holder", "kind", "low", "high")))
+_CONSENTS = select(
+    *(
+        index_consent.c[name]
+        for name in (
+            [
+                "patient",
+                "recipient",
+                "place",
+                "permit",
+                "labels",
+                "purposes",
+                "low",
+                "high",
+                "signed",
+                "depth",
+                "proxy",
+                "medi_cal",
+            ]
+        )
+    )
+)
