@@ -20,7 +20,7 @@ from joserfc import jws
 from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, RSAKey
 
-from auth.clients import CLIENT_ID, Client
+from auth.client_words import CLIENT_ID, Client
 from auth.jwks import PublicKey
 from hub.fhir import json as strict_json
 from hub.problems import Problem
@@ -105,18 +105,18 @@ def authenticate(assertion: str, token_url: str, now: datetime, find: Find, key_
 
 def _prove(assertion: str, header: Claims, client: Client | None, now: datetime, key_for: KeyFor) -> None:
     """Without a client or a key a signature is verified all the same, so that both take the same time."""
-    reason = _without_key(header, client)
+    reason = _without_key(header, client, now)
     key = key_for(client, header["kid"], now) if client and not reason else None
     genuine = verified(assertion, key or _decoy(header["alg"]))
     if reason or key is None or not genuine:
         raise AssertionRefusedError(reason or ("signature" if key else "unknown-key"))
 
 
-def _without_key(header: Claims, client: Client | None) -> str:
+def _without_key(header: Claims, client: Client | None, now: datetime) -> str:
     """Why no key is looked for, or nothing."""
     if client is None:
         return "unknown-client"
-    if not client.active:
+    if not client.usable(now):
         return "disabled-client"
     return "jku" if "jku" in header and header["jku"] != client.jwks_url else ""
 

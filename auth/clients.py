@@ -2,14 +2,13 @@
 
 Rules: SMART App Launch 2.2, https://hl7.org/fhir/smart-app-launch/client-confidential-asymmetric.html
 (public keys by URL or by value; both are supported) and RFC 7591 for the words.
-Refuses (ClientError): ids that do not fit a token or a URL, unknown roles, keys `auth.jwks` refuses, both or
-neither kind of key for a client with scopes, JWKS addresses that are not https.
+Refuses (ClientError): what `auth.client_rules` and `auth.jwks` refuse, keys both by value and by URL, JWKS
+addresses that are not https.
 A client without scopes may be sent notices, but has no grant and gets no token.
 """
 
-import re
+import secrets
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
@@ -17,48 +16,49 @@ from urllib.parse import urlsplit
 import msgspec
 from sqlalchemy import Connection, Row, delete, insert, select, update
 
+from auth import client_rules, passwords
 from auth import jwks as jwk_sets
 from auth import scopes as smart
-from auth.roles import ROLES
+from auth.client_words import CLIENT_ID as CLIENT_ID
+from auth.client_words import SYMMETRIC
+from auth.client_words import Client as Client
+from auth.recorded import changed, told
 from hub.clock import micros
-from hub.store import tables
+from hub.store import tables, tables_auth
 
-CLIENT_ID = re.compile(r"[A-Za-z0-9._~-]{1,128}")
 MAX_JWKS_BYTES = 65536
+
+# columns that hold words with a space between them
+_LISTS = ("purposes", "redirect_uris", "grant_types")
+_PLAIN = (
+    "kind",
+    "organization",
+    "launch_uri",
+    "secret_hash",
+    "certificate",
+    "expires",
+    "resource_server",
+    "software",
+)
 
 
 class ClientError(Exception):
     """The register cannot do that; the text is a sentence for the operator."""
 
 
-@dataclass(frozen=True, slots=True)
-class Client:
-    """A registered client. `scopes` as written in a token, `jwks` by value or `jwks_url`; never both."""
-
-    id: str
-    name: str
-    role: str
-    scopes: str = ""
-    jwks: Mapping[str, Any] | None = field(default=None, repr=False)
-    jwks_url: str | None = None
-    active: bool = True
-    webhook_generation: int = 1
-
-
 def add(connection: Connection, client: Client, now: datetime, jwks_hosts: Collection[str] = ()) -> Client:
     """Register a client and return it as registered. `jwks_hosts`: hosts whose JWKS may be plain http."""
-    if not CLIENT_ID.fullmatch(client.id):
-        raise ClientError("A client id is 1 to 128 letters, digits or . _ ~ -")
-    if client.role not in ROLES:
-        raise ClientError(f"There is no role {client.role!r}; roles are {', '.join(ROLES)}")
+    values: dict[str, Any] = {"scopes": _scopes(client.scopes)} | _keys(client.jwks, client.jwks_url, jwks_hosts)
+    if wrong := client_rules.fault(client):
+        raise ClientError(wrong)
     if find(connection, client.id):
         raise ClientError("A client with this id is registered already")
-    values: dict[str, Any] = _keys(client.jwks, client.jwks_url, jwks_hosts) | {"scopes": _scopes(client.scopes)}
-    if values["scopes"] and not (values["jwks"] or values["jwks_url"]):
-        raise ClientError("A client with scopes needs public keys: a JWK Set or its https address")
     values |= {"id": client.id, "name": client.name, "role": client.role, "active": client.active}
     values |= {"webhook_generation": client.webhook_generation, "created": micros(now)}
+    values |= {name: getattr(client, name) for name in _PLAIN}
+    values |= {name: " ".join(getattr(client, name)) for name in _LISTS}
     connection.execute(insert(tables.client).values(values))
+    changed(connection, "client-change", f"clients add {client.id} role={client.role}")
     return _found(connection, client.id)
 
 
@@ -67,12 +67,21 @@ def find(connection: Connection, client_id: str) -> Client | None:
     if not CLIENT_ID.fullmatch(client_id):
         return None
     row = connection.execute(select(tables.client).where(tables.client.c.id == client_id)).first()
-    return _client(row) if row else None
+    return client_of(row) if row else None
+
+
+def stands(connection: Connection, client: Client) -> bool:
+    """Whether the client is registered as it was when it proved itself; nobody changes it until this transaction is
+    over, so that a token got with the old keys is there when a change of keys takes the tokens away."""
+    now = connection.execute(
+        select(tables.client).where(tables.client.c.id == client.id).with_for_update(read=True)
+    ).first()
+    return now is not None and client_of(now) == client
 
 
 def listed(connection: Connection) -> list[Client]:
     """Every client, by id."""
-    return [_client(row) for row in connection.execute(select(tables.client).order_by(tables.client.c.id))]
+    return [client_of(row) for row in connection.execute(select(tables.client).order_by(tables.client.c.id))]
 
 
 def disable(connection: Connection, client_id: str) -> Client:
@@ -98,6 +107,25 @@ def rotate(
     return _changed(connection, client_id, _keys(jwks, jwks_url, jwks_hosts))
 
 
+def new_secret(connection: Connection, client_id: str) -> str:
+    """A new secret for a symmetric client, to be told once. Tokens got with the old one go at once."""
+    if _found(connection, client_id).kind != SYMMETRIC:
+        raise ClientError("Only a symmetric client has a secret")
+    secret = made_secret()
+    _changed(connection, client_id, {"secret_hash": hashed_secret(secret)})
+    return secret
+
+
+def made_secret() -> str:
+    """256 random bits: what nobody chose, nobody guesses."""
+    return secrets.token_urlsafe(32)
+
+
+def hashed_secret(secret: str) -> str:
+    """What the database keeps of a secret."""
+    return passwords.rehashed(secret)
+
+
 def rotate_webhook_secret(connection: Connection, client_id: str) -> Client:
     """Move to the next webhook secret (see `auth.webhook_secret`)."""
     generation = _found(connection, client_id).webhook_generation + 1
@@ -107,8 +135,10 @@ def rotate_webhook_secret(connection: Connection, client_id: str) -> Client:
 def _changed(connection: Connection, client_id: str, values: dict[str, Any], forget_tokens: bool = True) -> Client:
     _found(connection, client_id)
     connection.execute(update(tables.client).where(tables.client.c.id == client_id).values(values))
+    changed(connection, "client-change", f"clients change {client_id} {told(values)}")
     if forget_tokens:
-        connection.execute(delete(tables.token).where(tables.token.c.client == client_id))
+        for table in (tables.token, tables_auth.refresh_token, tables_auth.authorization_code):
+            connection.execute(delete(table).where(table.c.client == client_id))
     return _found(connection, client_id)
 
 
@@ -159,7 +189,10 @@ def allowed_url(url: str, hosts: Collection[str] = ()) -> bool:
     return bool(parts.hostname) and plain and not extras and parts.scheme in schemes
 
 
-def _client(row: Row[Any]) -> Client:
+def client_of(row: Row[Any]) -> Client:
+    """The client in a row that has the columns of the table."""
+    more: dict[str, Any] = {name: getattr(row, name) for name in _PLAIN}
+    more |= {name: tuple(getattr(row, name).split()) for name in _LISTS}
     return Client(
         id=row.id,
         name=row.name,
@@ -169,4 +202,5 @@ def _client(row: Row[Any]) -> Client:
         jwks_url=row.jwks_url,
         active=row.active,
         webhook_generation=row.webhook_generation,
+        **more,
     )

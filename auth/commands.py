@@ -6,12 +6,14 @@ The libraries of OAuth are imported when a command needs them: `hub serve` lists
 import json
 import os
 from collections.abc import Callable, Mapping
+from datetime import timedelta
 from pathlib import Path
 from types import ModuleType
 from typing import Annotated, Any
 
 import typer
 
+from auth.client_words import AUTHORIZATION_CODE, CLIENT_CREDENTIALS, KINDS, REFRESH_TOKEN, SYMMETRIC
 from auth.roles import ROLES
 from hub import clock
 from hub.settings import Settings
@@ -27,25 +29,10 @@ Jwks = Annotated[
 
 
 def client_commands(database: GetDatabase, settings: GetSettings) -> typer.Typer:
-    """hub clients add | list | disable | rotate | webhook-secret."""
+    """hub clients add | list | disable | enable | rotate | secret | webhook-secret | new-key."""
     app = typer.Typer(no_args_is_help=True, help="Systems that may ask for tokens.")
 
-    @app.command()
-    def add(
-        id: Id,
-        name: Annotated[str, typer.Option(help="Display name, such as 'Sunrise EHR'.")],
-        role: Annotated[str, typer.Option(help=f"One of {', '.join(ROLES)}.")],
-        scope: Annotated[str, typer.Option(help="SMART scopes it may have, such as 'system/*.cruds'.")],
-        jwks: Jwks = None,
-    ) -> None:
-        """Register a client.
-
-        hub clients add ehr-1 --name "Sunrise EHR" --role ecm-provider --scope "system/*.cruds" --jwks keys.json
-        """
-        by_value, by_url = _keys(jwks)
-        client = _register().Client(id, name, role, scope, by_value, by_url)
-        added = _told(lambda: database().writing(lambda c: _register().add(c, client, clock.now())))
-        typer.echo(f"Added {added.id} ({added.role}) with {added.scopes}.")
+    _add_registration(app, database)
 
     @app.command("list")
     def list_() -> None:
@@ -84,9 +71,79 @@ def client_commands(database: GetDatabase, settings: GetSettings) -> typer.Typer
             _told(lambda: database().writing(lambda c: _register().rotate_webhook_secret(c, id)))
         typer.echo(f"Rotated {id}.")
 
+    _add_secret(app, database)
     _add_webhook_secret(app, database, settings)
     _add_new_key(app)
     return app
+
+
+def _add_registration(app: typer.Typer, database: GetDatabase) -> None:
+    @app.command()
+    def add(
+        id: Id,
+        name: Annotated[str, typer.Option(help="Display name, such as 'Sunrise EHR'.")],
+        role: Annotated[str, typer.Option(help=f"One of {', '.join(ROLES)}.")],
+        scope: Annotated[str, typer.Option(help="SMART scopes it may have, such as 'system/*.cruds'.")],
+        jwks: Jwks = None,
+        kind: Annotated[str, typer.Option(help=f"One of {', '.join(KINDS)}.")] = KINDS[0],
+        organization: Annotated[
+            str,
+            typer.Option(help="Whose client it is, such as Organization/harbor; empty for an app of anybody's."),
+        ] = "",
+        purpose: Annotated[
+            list[str] | None, typer.Option(help="Purpose of use it may name, such as TREAT. May be repeated.")
+        ] = None,
+        redirect: Annotated[
+            list[str] | None, typer.Option(help="Address that codes may go to, compared whole. May be repeated.")
+        ] = None,
+        launch: Annotated[str, typer.Option(help="Address where an EHR launches the app.")] = "",
+        certificate: Annotated[
+            str, typer.Option(help="SHA-256 (x5t#S256) of the certificate that its tokens are bound to.")
+        ] = "",
+        days: Annotated[int, typer.Option(help="Days until it is switched off by itself; 0 is never.", min=0)] = 0,
+        resource_server: Annotated[
+            bool, typer.Option(help="May introspect the tokens of other clients, too.")
+        ] = False,
+    ) -> None:
+        """Register a client: a backend with keys, or an app that people sign in to (--redirect).
+
+        hub clients add ehr-1 --name "Sunrise EHR" --role ecm-provider --scope "system/*.cruds" --jwks keys.json
+
+        hub clients add chart --name "Chart App" --role ecm-provider --kind public --redirect https://app.example/back
+        --scope "openid fhirUser offline_access launch patient/*.rs"
+        """
+        by_value, by_url = _keys(jwks)
+        register, now = _register(), clock.now()
+        secret = register.made_secret() if kind == SYMMETRIC else ""
+        client = register.Client(
+            id,
+            name,
+            role,
+            scope,
+            by_value,
+            by_url,
+            kind=kind,
+            organization=organization,
+            purposes=tuple(purpose or ()),
+            redirect_uris=tuple(redirect or ()),
+            grant_types=_grant_types(bool(redirect), scope),
+            launch_uri=launch,
+            secret_hash=register.hashed_secret(secret) if secret else "",
+            certificate=certificate,
+            expires=clock.micros(now + timedelta(days=days)) if days else 0,
+            resource_server=resource_server,
+        )
+        added = _told(lambda: database().writing(lambda c: register.add(c, client, now)))
+        typer.echo(f"Added {added.id} ({added.role}) with {added.scopes}.")
+        if secret:
+            typer.echo(f"Its secret, told this once: {secret}")
+
+
+def _add_secret(app: typer.Typer, database: GetDatabase) -> None:
+    @app.command()
+    def secret(id: Id) -> None:
+        """Give a symmetric client a new secret, told once; its tokens die within ten seconds."""
+        typer.echo(_told(lambda: database().writing(lambda c: _register().new_secret(c, id))))
 
 
 def _add_webhook_secret(app: typer.Typer, database: GetDatabase, settings: GetSettings) -> None:
@@ -150,6 +207,14 @@ def _register() -> ModuleType:
     from auth import clients
 
     return clients
+
+
+def _grant_types(has_redirect: bool, scope: str) -> tuple[str, ...]:
+    """A client with an address for codes is an app; it is a backend as well where it has system/ scopes."""
+    if not has_redirect:
+        return (CLIENT_CREDENTIALS,)
+    apps = (AUTHORIZATION_CODE, REFRESH_TOKEN)
+    return (CLIENT_CREDENTIALS, *apps) if scope.startswith("system/") or " system/" in scope else apps
 
 
 def _keys(jwks: str | None) -> tuple[dict[str, Any] | None, str | None]:

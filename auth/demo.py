@@ -22,7 +22,7 @@ def demo_client(database: Database, folder: Path) -> Path:
     key = new_key("ES384")
     write_private(path, key)
     keys = public_jwks(key)
-    client = Client(CLIENT_ID, "Demo EHR", "ehr", "system/*.cruds", keys)
+    client = Client(CLIENT_ID, "Demo county", "custodian", "system/*.cruds", keys)
     if known:
         database.writing(lambda connection: clients.rotate(connection, CLIENT_ID, keys))
     else:

@@ -1,26 +1,40 @@
-"""Forgets tokens and assertions that are past use.
+"""Forgets tokens, codes, assertions, sessions and launches that are past use.
 
 An assertion's jti is kept past its expiry by the clock skew allowed between nodes: forgotten sooner, a node
-whose clock is behind would take it again.
+whose clock is behind would take it again. A code is kept for a day, a used refresh token as long as an unused one:
+who shows one again ends its family.
 """
 
 from datetime import datetime
 
-from sqlalchemy import Connection, delete, select, tuple_
+from sqlalchemy import Connection, Table, delete, select, tuple_
 
 from auth.assertion import SKEW_SECONDS
 from hub.clock import micros
 from hub.store.tables import assertion, token
+from hub.store.tables_auth import authorization_code, launch_context, refresh_token, user_session
 
 BATCH = 1000
+DAY = 86_400
+
+# each with the seconds that its rows are kept past their end
+KEPT: tuple[tuple[Table, int], ...] = (
+    (token, SKEW_SECONDS),
+    (assertion, SKEW_SECONDS),
+    (authorization_code, DAY),
+    (refresh_token, SKEW_SECONDS),
+    (user_session, SKEW_SECONDS),
+    (launch_context, SKEW_SECONDS),
+)
 
 
 def forget_expired(connection: Connection, now: datetime, batch: int = BATCH) -> int:
     """Delete at most `batch` rows of each table; how many went. Ask again while it is `batch` or more."""
-    before = micros(now) - SKEW_SECONDS * 1_000_000
-    old_tokens = select(token.c.hash).where(token.c.expires < before).limit(batch)
-    identity = (assertion.c.client, assertion.c.jti)
-    old_proofs = select(*identity).where(assertion.c.expires < before).limit(batch)
-    tokens = connection.execute(delete(token).where(token.c.hash.in_(old_tokens)))
-    proofs = connection.execute(delete(assertion).where(tuple_(*identity).in_(old_proofs)))
-    return tokens.rowcount + proofs.rowcount
+    return sum(_forget(connection, table, micros(now) - kept * 1_000_000, batch) for table, kept in KEPT)
+
+
+def _forget(connection: Connection, table: Table, before: int, batch: int) -> int:
+    identity = tuple(table.primary_key)
+    old = select(*identity).where(table.c.expires < before).limit(batch)
+    which = tuple_(*identity).in_(old) if len(identity) > 1 else identity[0].in_(old)
+    return connection.execute(delete(table).where(which)).rowcount

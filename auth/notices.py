@@ -6,9 +6,12 @@ Asked anew for each notice and each retry: a disabled client is told nothing mor
 from dataclasses import dataclass
 
 from auth.clients import Client, find
-from auth.scopes import grants, parse
+from auth.scopes import parse
+from auth.sights import access_for
 from auth.webhook_secret import secret_for
 from hub.access import Access
+from hub.clock import now
+from hub.sight import Sight
 from hub.store.engine import Database
 
 
@@ -20,11 +23,21 @@ class NoticeRights:
     secret_key: bytes
 
     def may_see(self, client_id: str, resource_type: str) -> bool:
-        """Whether the client is active and its scopes let it read resources of this type."""
+        """Whether the client is active, and scopes and role let it read resources of this type."""
+        access = self.access_of(client_id)
+        return access is not None and access.may("read", resource_type)
+
+    def access_of(self, client_id: str) -> Access | None:
+        """What the client may see by itself, now; None where no such client is active, or it has no scopes."""
         client = self._active(client_id)
-        if client is None:
-            return False
-        return Access(client.id, grants(parse(client.scopes)), client.role).may("read", resource_type)
+        if client is None or not client.scopes:
+            return None
+        return access_for(client, parse(client.scopes))
+
+    def sight_of(self, client_id: str) -> Sight | None:
+        """Which resources the client sees by itself; None where there is no such client."""
+        access = self.access_of(client_id)
+        return access.sight if access else None
 
     def secret_of(self, client_id: str) -> str | None:
         """The secret that signs a client's webhooks; None where there is no such active client."""
@@ -36,4 +49,4 @@ class NoticeRights:
     def _active(self, client_id: str) -> Client | None:
         with self.database.read() as connection:
             client = find(connection, client_id)
-        return client if client and client.active else None
+        return client if client and client.usable(now()) else None

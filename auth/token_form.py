@@ -1,11 +1,13 @@
-"""The form a client posts to the token endpoint, read strictly and before anything in it is believed.
+"""The forms a client posts to the token, revocation and introspection endpoints, read strictly and before anything
+in them is believed.
 
 Rules: RFC 6749 section 3.2 (no parameter twice, unknown ones are ignored), appendix B (UTF-8 form); RFC 7521
-section 4.2; RFC 6749 section 2.3 (one way to authenticate)
+section 4.2; RFC 7009 section 2.1; RFC 7662 section 2.1
 Refuses (`invalid_request`): another media type, more than 32 KB (413), bytes that are not UTF-8, repeated or
-missing parameters, a secret or Authorization header next to the assertion.
+missing parameters.
 """
 
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -21,40 +23,55 @@ MAX_BYTES = 32 * 1024
 MAX_PARAMETERS = 32
 
 
-class TokenForm(Schema):
-    """The parameters of a client_credentials request. `scope` is judged by `auth.scopes`."""
+class ClientForm(Schema):
+    """What a client says of itself."""
 
     class Meta:
         unknown = EXCLUDE
 
-    grant_type = fields.String(required=True, validate=validate.Length(1, 128))
-    scope = fields.String(load_default="")
     client_id = fields.String()
     client_assertion_type = fields.String()
     client_assertion = fields.String()
-    client_secret = fields.String(validate=validate.Equal(""))
+    client_secret = fields.String(validate=validate.Length(0, 512))
 
 
-_FORM = TokenForm()
+class TokenForm(ClientForm):
+    """The parameters of a token request. `scope` is judged by `auth.scopes`, codes and tokens by their tables."""
+
+    grant_type = fields.String(required=True, validate=validate.Length(1, 128))
+    scope = fields.String(load_default="")
+    code = fields.String(load_default="")
+    redirect_uri = fields.String(load_default="")
+    code_verifier = fields.String(load_default="")
+    refresh_token = fields.String(load_default="")
 
 
-def read(request: Request) -> dict[str, Any]:
-    """The parameters of a token request. Raises InvalidRequestError."""
+class AboutTokenForm(ClientForm):
+    """The parameters of a request to revoke or to introspect. The hint is not needed: a token tells itself."""
+
+    token = fields.String(required=True, validate=validate.Length(1, 4096))
+    token_type_hint = fields.String()
+
+
+TOKEN_FORM = TokenForm()
+ABOUT_TOKEN_FORM = AboutTokenForm()
+
+
+def read(request: Request, form: Schema = TOKEN_FORM) -> dict[str, Any]:
+    """The parameters of a request. Raises InvalidRequestError."""
     if request.mimetype != MEDIA_TYPE:
         raise InvalidRequestError(f"The body must be {MEDIA_TYPE}")
-    if request.headers.get("Authorization"):
-        raise InvalidRequestError("Authenticate with client_assertion, not with an Authorization header")
     pairs = _pairs(_body(request))
     if len(dict(pairs)) != len(pairs):
         raise InvalidRequestError("A parameter is sent twice")
     try:
-        found: dict[str, Any] = _FORM.load(dict(pairs))
+        found: dict[str, Any] = form.load(dict(pairs))
     except ValidationError as error:
         raise InvalidRequestError(f"Missing or not usable: {', '.join(sorted(error.messages_dict))}") from None
     return found
 
 
-def require_assertion(form: dict[str, Any]) -> str:
+def require_assertion(form: Mapping[str, Any]) -> str:
     """The assertion in the form, or InvalidRequestError."""
     if form.get("client_assertion_type") != ASSERTION_TYPE:
         raise InvalidRequestError("client_assertion_type must be the jwt-bearer type of RFC 7523")

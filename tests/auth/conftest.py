@@ -10,6 +10,7 @@ from functools import cache
 from typing import Any
 
 import pytest
+from argon2 import PasswordHasher
 from flask import Flask
 from flask.testing import FlaskClient
 from joserfc import jws
@@ -17,13 +18,13 @@ from joserfc.jwk import ECKey, RSAKey
 from sqlalchemy import delete
 from werkzeug.test import TestResponse
 
-from auth import clients
+from auth import clients, passwords
 from auth.assertion import ASSERTION_TYPE
 from auth.blueprint import blueprint
 from auth.development_token import new_key, public_jwks
 from auth.guard import Guard
 from hub.clock import now
-from hub.settings import Settings
+from hub.settings import read_settings
 from hub.store import tables
 from hub.store.engine import Database
 
@@ -31,7 +32,10 @@ BASE = "https://hub.example"
 TOKEN_URL = f"{BASE}/auth/token"
 EHR = "ehr-riverbend"
 SCOPES = "system/Patient.rs system/Task.cru"
-SETTINGS = Settings({"HUB_BASE_URL": BASE, "HUB_TOKEN_SECONDS": 300})
+SECRET_KEY = "a secret of the tests, 32 long!!"
+CHEAP = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+CHEAP_DECOY = CHEAP.hash("nobody has this password")
+SETTINGS = read_settings({"HUB_BASE_URL": BASE, "HUB_SECRET_KEY": SECRET_KEY})
 
 
 @pytest.fixture(scope="session", params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)])
@@ -58,6 +62,19 @@ def database(opened: Database) -> Database:
         for table in (tables.client, tables.token, tables.assertion):
             connection.execute(delete(table))
     return opened
+
+
+@pytest.fixture(autouse=True)
+def cheap_passwords(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Passwords and secrets are hashed at next to no cost, but in tests that ask for `real_costs`."""
+    if "real_costs" not in request.fixturenames:
+        monkeypatch.setattr(passwords, "_costs", CHEAP)
+        monkeypatch.setattr(passwords, "_decoy", lambda: CHEAP_DECOY)
+
+
+@pytest.fixture
+def real_costs() -> None:
+    """For a test of how long something takes."""
 
 
 class HandClock:

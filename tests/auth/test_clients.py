@@ -6,8 +6,9 @@ import pytest
 from joserfc.jwk import ECKey, OctKey, RSAKey
 
 from auth import clients
-from auth.clients import ROLES, Client, ClientError, add, allowed_url, disable, find, listed, rotate
+from auth.clients import Client, ClientError, add, allowed_url, disable, find, listed, rotate
 from auth.development_token import new_key, public_jwks
+from auth.roles import ROLES
 from hub.clock import now
 from hub.store.engine import Database
 

@@ -18,7 +18,7 @@ from auth.development_token import TokenRefusedError, fetch_token, new_key, publ
 from auth.guard import Guard
 from auth.webhook_secret import secret_for
 from hub.clock import now
-from hub.settings import Settings
+from hub.settings import read_settings
 from hub.store.engine import Database
 
 KEY = b"k" * 32
@@ -29,7 +29,7 @@ def address(registered: Database) -> Iterator[str]:
     app = Flask("test")
     server = make_server("127.0.0.1", 0, app, threaded=True)
     base = f"http://127.0.0.1:{server.server_port}"
-    app.register_blueprint(blueprint(registered, Settings({"HUB_BASE_URL": base, "HUB_TOKEN_SECONDS": 300})))
+    app.register_blueprint(blueprint(registered, read_settings({"HUB_BASE_URL": base, "HUB_SECRET_KEY": "s" * 32})))
     threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
     yield f"{base}/auth/token"
     server.shutdown()

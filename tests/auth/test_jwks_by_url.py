@@ -15,11 +15,11 @@ from auth.assertion import verified
 from auth.blueprint import blueprint
 from auth.development_token import new_key, public_jwks
 from auth.keys import FetchError, Keys, cache_time, fetch
-from hub.settings import Settings
+from hub.settings import read_settings
 from hub.store.engine import Database
 
 EHR = "ehr-riverbend"
-SETTINGS = Settings({"HUB_BASE_URL": "https://hub.example", "HUB_TOKEN_SECONDS": 300})
+SETTINGS = read_settings({"HUB_BASE_URL": "https://hub.example", "HUB_SECRET_KEY": "s" * 32})
 
 
 class JwksHost:

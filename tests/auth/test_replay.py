@@ -4,6 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
 from typing import Any
 
+import pytest
 from flask import Flask
 from sqlalchemy import select
 
@@ -30,6 +31,27 @@ def test_32_threads_on_two_nodes_with_one_assertion_get_exactly_one_token(
     with registered.read() as connection:
         assert len(connection.execute(select(tables.token)).all()) == 1
         assert len(connection.execute(select(tables.assertion)).all()) == 1
+
+
+@pytest.mark.parametrize("pairs", [25, pytest.param(1000, marks=pytest.mark.long)])
+def test_of_a_pair_on_two_nodes_at_the_same_instant_one_gets_a_token_sec_06(
+    app: Flask, other_node: Flask, forge: Any, registered: Database, pairs: int
+) -> None:
+    forms = [forge.form() for _ in range(pairs)]
+    start = Barrier(2)
+
+    def ask(node: Flask) -> list[int]:
+        web, answers = node.test_client(), []
+        for form in forms:
+            start.wait()
+            answers.append(web.post("/auth/token", data=form).status_code)
+        return answers
+
+    with ThreadPoolExecutor(2) as pool:
+        here, there = pool.map(ask, (app, other_node))
+    assert [sorted(pair) for pair in zip(here, there, strict=True)] == [[200, 401]] * pairs
+    with registered.read() as connection:
+        assert len(connection.execute(select(tables.token)).all()) == pairs
 
 
 def test_threads_with_their_own_assertions_get_a_token_each(app: Flask, forge: Any) -> None:

@@ -23,7 +23,7 @@ from auth.development_token import public_jwks
 from auth.tokens import token_hash
 from hub.clock import micros
 from hub.problems import Problem
-from hub.settings import Settings
+from hub.settings import read_settings
 from hub.store import tables
 from hub.store.engine import Database
 
@@ -61,7 +61,8 @@ def test_only_the_hash_of_a_token_is_stored(web: FlaskClient, forge: Any, regist
 
 def test_a_longer_life_in_the_settings_is_cut_to_300_seconds(registered: Database, clock: Any, forge: Any) -> None:
     app = Flask("test")
-    settings = Settings({"HUB_BASE_URL": "https://hub.example", "HUB_TOKEN_SECONDS": 86400})
+    long = {"HUB_BASE_URL": "https://hub.example", "HUB_SECRET_KEY": "s" * 32, "HUB_TOKEN_SECONDS": "86400"}
+    settings = read_settings(long)
     app.register_blueprint(blueprint(registered, settings, clock))
     assert app.test_client().post("/auth/token", data=forge.form()).get_json()["expires_in"] == 300
 
@@ -231,7 +232,9 @@ def _count(database: Database, table: Any) -> int:
 # row, what is asked, the form, status, error
 OTHER_FAULTS: tuple[tuple[str, str, Ask, int, str], ...] = (
     ("T01", "unknown grant", lambda f: f.form(grant_type="password"), 400, "unsupported_grant_type"),
-    ("T01", "the code grant", lambda f: f.form(grant_type="authorization_code"), 400, "unsupported_grant_type"),
+    ("T01", "the implicit grant", lambda f: f.form(grant_type="implicit"), 400, "unsupported_grant_type"),
+    ("T02", "a code from a backend", lambda f: f.form(grant_type="authorization_code"), 400, "unauthorized_client"),
+    ("T02", "a refresh by a backend", lambda f: f.form(grant_type="refresh_token"), 400, "unauthorized_client"),
     ("T01", "a grant with odd characters", lambda f: f.form(grant_type='"\\\n'), 400, "unsupported_grant_type"),
     ("T01", "no grant", lambda f: f.form(grant_type=None), 400, "invalid_request"),
     (
@@ -267,7 +270,7 @@ OTHER_FAULTS: tuple[tuple[str, str, Ask, int, str], ...] = (
     ("T17", "letters out of order", lambda f: f.form(scope="system/Patient.sr"), 400, "invalid_scope"),
     ("T17", "unknown letters", lambda f: f.form(scope="system/Patient.xyz"), 400, "invalid_scope"),
     ("T17", "no letters", lambda f: f.form(scope="system/Patient."), 400, "invalid_scope"),
-    ("T17", "granular", lambda f: f.form(scope="system/Patient.rs?gender=female"), 400, "invalid_scope"),
+    ("T17", "granular", lambda f: f.form(scope="system/Patient.rs?birthdate=2000"), 400, "invalid_scope"),
     ("T18", "64 KB body", lambda f: f.form("x" * 65_536), 413, "invalid_request"),
     ("T19", "too many parameters", lambda f: f.form() | {f"p{i}": "" for i in range(40)}, 400, "invalid_request"),
 )
