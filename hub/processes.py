@@ -3,6 +3,8 @@
 `hub serve` is two processes: the first listens for hospitals and watches the second, which answers HTTP and works.
 An acknowledgment therefore never waits for Python to finish something else. `--web`, `--mllp`, `--worker` run one
 role alone; with PostgreSQL any number of each may run, with SQLite they take turns to write (hub.store.engine).
+With a certificate (Web.tls) it answers https, TLS 1.2 and 1.3; granian does not tell the application whose
+certificate a client showed.
 Ctrl-C or SIGTERM stops all; a web process whose first process was killed stops by itself.
 """
 
@@ -18,6 +20,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any, Protocol
 
 log = logging.getLogger("hub.processes")
@@ -36,6 +39,15 @@ class Role(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Tls:
+    """PEM files. With `client_ca` nobody connects without a certificate of these authorities."""
+
+    certificate: Path
+    key: Path
+    client_ca: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Web:
     """How to serve HTTP. `beside` makes a role that runs in each web process; both are importable functions."""
 
@@ -45,6 +57,7 @@ class Web:
     threads: int
     app: Callable[[], Any]
     beside: Callable[[], Role] | None = None
+    tls: Tls | None = None
 
 
 def run(web: Web | None, roles: list[Role], ready: Callable[[], None]) -> None:
@@ -91,6 +104,7 @@ def _serve(web: Web, ready: Callable[[], None]) -> None:
         respawn_failed_workers=True,
         respawn_interval=0.5,
         workers_kill_timeout=STOP_SECONDS,
+        **_tls(web.tls),
     )
     _keep_loaded()
     os.environ.setdefault("MALLOC_ARENA_MAX", "2")  # glibc else keeps memory for each thread of the web process
@@ -98,6 +112,20 @@ def _serve(web: Web, ready: Callable[[], None]) -> None:
     server.serve(
         spawn_target=partial(_web_process, web.beside), target_loader=partial(_loaded, web.app), wrap_loader=False
     )
+
+
+def _tls(files: Tls | None) -> dict[str, Any]:
+    if files is None:
+        return {}
+    from granian.constants import SSLProtocols
+
+    return {
+        "ssl_cert": files.certificate,
+        "ssl_key": files.key,
+        "ssl_protocol_min": SSLProtocols.tls12,
+        "ssl_ca": files.client_ca,
+        "ssl_client_verify": files.client_ca is not None,
+    }
 
 
 def _loaded(app: Callable[[], Any]) -> Any:

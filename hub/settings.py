@@ -10,6 +10,7 @@ import secrets
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +45,27 @@ def _positive(text: str) -> int:
     return number
 
 
+def _from_zero(text: str) -> int:
+    number = int(text)
+    if number < 0:
+        raise ValueError
+    return number
+
+
+def _password_length(text: str) -> int:
+    """NIST SP 800-63B: nothing shorter than eight."""
+    number = int(text)
+    if not 8 <= number <= 128:
+        raise ValueError
+    return number
+
+
+def _networks(text: str) -> tuple[str, ...]:
+    """Networks in the usual notation; `none` for none."""
+    found = () if text == "none" else _hosts(text)
+    return tuple(str(ip_network(network)) for network in found)
+
+
 def _level(text: str) -> str:
     level = text.upper()
     if level not in ("DEBUG", "INFO", "WARNING", "ERROR"):
@@ -69,6 +91,12 @@ def _profile_policy(text: str) -> str:
 
 def _hosts(text: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in text.split(",") if part.strip())
+
+
+def _registration(text: str) -> str:
+    if text not in ("off", "software-statement"):
+        raise ValueError
+    return text
 
 
 def _origins(text: str) -> tuple[str, ...]:
@@ -98,7 +126,7 @@ SETTINGS: tuple[Setting, ...] = (
         "HUB_BASE_URL",
         "",
         "Public address used in links, token audience and discovery, without a trailing slash; "
-        "empty means `http://<HUB_HTTP_HOST>:<HUB_HTTP_PORT>`.",
+        "empty means `http://<HUB_HTTP_HOST>:<HUB_HTTP_PORT>` (`https` with `HUB_TLS_CERT`).",
         lambda text: text.rstrip("/"),
     ),
     Setting(
@@ -120,6 +148,62 @@ SETTINGS: tuple[Setting, ...] = (
         "500",
         "Most entries of a batch or transaction; more is answered 413.",
         _positive,
+    ),
+    Setting(
+        "HUB_TLS_CERT",
+        "",
+        "PEM file with the web server's certificate and its chain; with it the hub itself speaks https (TLS 1.2 or "
+        "1.3). Empty means http: then a proxy before the hub ends TLS.",
+    ),
+    Setting("HUB_TLS_KEY", "", "PEM file with the key of `HUB_TLS_CERT`."),
+    Setting(
+        "HUB_TLS_CLIENT_CA",
+        "",
+        "PEM file of the authorities whose client certificates are wanted; with it nobody connects without one. "
+        "Certificate-bound tokens need a proxy all the same (`HUB_CLIENT_CERT_HEADER`).",
+    ),
+    Setting(
+        "HUB_TRUSTED_PROXIES",
+        "127.0.0.0/8,::1/128",
+        "Comma-separated networks of proxies before the hub, or `none`. From them alone `X-Forwarded-For` and "
+        "`HUB_CLIENT_CERT_HEADER` are believed.",
+        _networks,
+    ),
+    Setting(
+        "HUB_CLIENT_CERT_HEADER",
+        "",
+        "Header in which a trusted proxy hands on the client's certificate, such as `Client-Cert` (RFC 9440) or "
+        "one with the escaped PEM; the proxy must take away what clients send in it. Empty means that there are no "
+        "certificate-bound tokens (RFC 8705): a client registered with a certificate gets none.",
+    ),
+    Setting(
+        "HUB_RATE_PER_SECOND",
+        "1000",
+        "Requests a second that a client may keep up, all web processes of a node together; more is answered 429. "
+        "`0` is no limit. Nodes do not count together.",
+        _from_zero,
+    ),
+    Setting("HUB_RATE_BURST", "5000", "Requests that a client which was silent may make at once.", _positive),
+    Setting(
+        "HUB_DAILY_QUOTA",
+        "0",
+        "Requests of a client from one midnight (UTC) to the next, on each node; more is answered 429. "
+        "`0` is no limit.",
+        _from_zero,
+    ),
+    Setting(
+        "HUB_FAILURES_PER_MINUTE",
+        "60",
+        "Wrong tokens, assertions and passwords a minute from one network address; more is answered 429. `0` is no "
+        "limit.",
+        _from_zero,
+    ),
+    Setting(
+        "HUB_SEARCH_SECONDS",
+        "5",
+        "Longest time that the database may take to read for a request; what takes longer is answered 400 "
+        "`too-costly`. With PostgreSQL it holds for each statement. `0` is no limit.",
+        _from_zero,
     ),
     Setting(
         "HUB_CORS_ORIGINS",
@@ -147,7 +231,83 @@ SETTINGS: tuple[Setting, ...] = (
         _flag,
     ),
     Setting("HUB_LOG_LEVEL", "warning", "`debug`, `info` (a line a request), `warning` or `error`.", _level),
-    Setting("HUB_TOKEN_SECONDS", "300", "Life of an access token, at most 300.", _positive),
+    Setting("HUB_TOKEN_SECONDS", "300", "Life of a backend's access token, at most 300.", _positive),
+    Setting(
+        "HUB_USER_TOKEN_SECONDS",
+        "900",
+        "Life of an access token that a person's sign-in gave, at most 3600.",
+        _positive,
+    ),
+    Setting(
+        "HUB_REFRESH_DAYS",
+        "93",
+        "Days that a refresh token can be used (each use gives the next one); certified EHR technology keeps three "
+        "months at least.",
+        _positive,
+    ),
+    Setting(
+        "HUB_REGISTRATION",
+        "off",
+        "`software-statement` lets apps register themselves (RFC 7591) with a statement signed by an issuer of "
+        "`HUB_REGISTRATION_ISSUERS_FILE`; `off` lets nobody.",
+        _registration,
+    ),
+    Setting(
+        "HUB_REGISTRATION_ISSUERS_FILE",
+        "",
+        'JSON of whose software statements count: an object from issuer to `{"jwks": {...}}` or '
+        '`{"jwks_uri": "https://..."}`; empty means `registration_issuers.json` in the data directory.',
+    ),
+    Setting(
+        "HUB_REGISTRATION_ROLE",
+        "",
+        "Role of apps that registered themselves. Empty means that they wait, switched off and as `member`, for "
+        "`hub clients enable`.",
+    ),
+    Setting(
+        "HUB_BRANDS_FILE",
+        "",
+        "CSV of the organizations whose members' records are here, for the public list of SMART user-access brands "
+        "(columns: docs/smart.md); empty means `brands.csv` in the data directory. Without the file there is no "
+        "list.",
+    ),
+    Setting(
+        "HUB_SESSION_IDLE_SECONDS",
+        "900",
+        "A person at a browser is signed out after so long without a page.",
+        _positive,
+    ),
+    Setting("HUB_SESSION_SECONDS", "28800", "A person at a browser signs in again after so long.", _positive),
+    Setting("HUB_PASSWORD_LENGTH", "12", "Least characters of a new password.", _password_length),
+    Setting(
+        "HUB_SIGN_IN_FAILURES",
+        "5",
+        "Failed sign-ins in a row that lock a login, whether or not there is such an account.",
+        _positive,
+    ),
+    Setting(
+        "HUB_SIGN_IN_ADDRESS_FAILURES",
+        "50",
+        "Failed sign-ins in a row from one network address that lock it.",
+        _positive,
+    ),
+    Setting("HUB_SIGN_IN_LOCK_MINUTES", "15", "How long such a lock lasts.", _positive),
+    Setting(
+        "HUB_MFA_ROLES",
+        "plan,auditor,operator",
+        "Comma-separated roles of people who cannot sign in without a second factor; `none` for none.",
+        lambda text: () if text == "none" else _hosts(text),
+    ),
+    Setting("HUB_LAUNCH_SECONDS", "300", "How long an app can be started with the launch of an EHR.", _positive),
+    Setting(
+        "HUB_OIDC_ISSUER",
+        "",
+        "https address of an OpenID Provider where people may sign in, too, as far as `hub users link` says who "
+        "they are here; empty means none. The redirect address to register there is "
+        "`<HUB_BASE_URL>/auth/oidc/callback`.",
+    ),
+    Setting("HUB_OIDC_CLIENT_ID", "", "The hub's client id at that provider."),
+    Setting("HUB_OIDC_CLIENT_SECRET", "", "The hub's secret there; empty means a public client."),
     Setting(
         "HUB_CIN_SYSTEM",
         "https://calaim-hub.example/fhir/sid/medi-cal-cin",
@@ -158,7 +318,22 @@ SETTINGS: tuple[Setting, ...] = (
         "HUB_FACILITIES_FILE",
         "",
         "CSV of the hospitals whose ADT is understood (facility,name,mrn_system,visit_system,time_zone,npi); "
-        "empty means `facilities.csv` in the data directory.",
+        "empty means `facilities.csv` in the data directory. A column `part2` with `yes` marks a program under "
+        "42 CFR Part 2: all that it sends is guarded as its records.",
+    ),
+    Setting(
+        "HUB_LABEL_CODES_FILE",
+        "",
+        "CSV with your own rows (system,match,code,labels) for the codes that mark what is sensitive, see "
+        "docs/labels.md: they add labels and take none away. Empty means none.",
+    ),
+    Setting(
+        "HUB_PART2_PROGRAMS",
+        "",
+        "Comma-separated names of programs under 42 CFR Part 2: references (`Organization/harbor`, "
+        "`Location/detox-unit`), identifiers as a search has them (system, bar, value), or feeds as `meta.source` "
+        "has them. What they send, and what refers to them, is guarded as their records (docs/labels.md).",
+        _hosts,
     ),
     Setting(
         "HUB_CODE_TABLES_DIR",
@@ -183,6 +358,26 @@ SETTINGS: tuple[Setting, ...] = (
         "10485760",
         "Largest MLLP frame; more closes the connection without an ACK.",
         _positive,
+    ),
+    Setting(
+        "HUB_MLLP_TLS_CERT",
+        "",
+        "PEM file with the MLLP listener's certificate and its chain; with it the listener speaks TLS 1.2 or 1.3 "
+        "and nothing else. A file that is replaced counts for the next connection. Empty means no TLS.",
+    ),
+    Setting("HUB_MLLP_TLS_KEY", "", "PEM file with the key of `HUB_MLLP_TLS_CERT`."),
+    Setting(
+        "HUB_MLLP_TLS_CLIENT_CA",
+        "",
+        "PEM file of the authorities whose certificates senders must show (mutual TLS). Empty means that none is "
+        "asked for.",
+    ),
+    Setting(
+        "HUB_MLLP_SENDERS",
+        "",
+        "CSV that binds each sending facility (MSH-4) to its certificate, its network or both "
+        "(facility,certificate,network), see docs/runbook.md; what another one sends is refused (AR) and not "
+        "stored. Empty means that a facility is believed whoever says it.",
     ),
     Setting("HUB_MLLP_IDLE_SECONDS", "60", "A half frame that stalls this long closes the connection.", _positive),
     Setting(
@@ -214,6 +409,25 @@ SETTINGS: tuple[Setting, ...] = (
         _hosts,
     ),
     Setting(
+        "HUB_CONSENT_FORMS",
+        "",
+        "CSV of what says which form a Consent is (identifier,form; docs/consent.md), beside the hub's own rows; "
+        "empty means none.",
+    ),
+    Setting(
+        "HUB_CONSENT_CATEGORIES",
+        "",
+        "CSV of the check-boxes of your consent forms (identifier,labels; docs/consent.md), beside the hub's own "
+        "rows; empty means none.",
+    ),
+    Setting(
+        "HUB_AUDIT",
+        "yes",
+        "`no` records no interactions: for measuring only. What cannot be recorded is answered 503, see "
+        "docs/audit.md.",
+        _flag,
+    ),
+    Setting(
         "HUB_FOLLOW_UP_DAYS",
         "7",
         "Days after a discharge in which the transitional care Task is due.",
@@ -241,7 +455,8 @@ class Settings:
 
     @property
     def base_url(self) -> str:
-        return self["HUB_BASE_URL"] or f"http://{self['HUB_HTTP_HOST']}:{self['HUB_HTTP_PORT']}"
+        scheme = "https" if self["HUB_TLS_CERT"] else "http"
+        return self["HUB_BASE_URL"] or f"{scheme}://{self['HUB_HTTP_HOST']}:{self['HUB_HTTP_PORT']}"
 
     @property
     def fhir_base(self) -> str:
@@ -258,6 +473,14 @@ class Settings:
     @property
     def terminology_dir(self) -> Path:
         return Path(self["HUB_TERMINOLOGY_DIR"] or self.data_dir / "terminology")
+
+    @property
+    def brands_file(self) -> Path:
+        return Path(self["HUB_BRANDS_FILE"] or self.data_dir / "brands.csv")
+
+    @property
+    def registration_issuers_file(self) -> Path:
+        return Path(self["HUB_REGISTRATION_ISSUERS_FILE"] or self.data_dir / "registration_issuers.json")
 
     def secret_key(self) -> bytes:
         """HUB_SECRET_KEY, or the key kept in the data directory (made once, readable by its owner only)."""

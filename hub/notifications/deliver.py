@@ -15,12 +15,13 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from hub import clock, outbox
+from hub import clock, header_values, outbox
 from hub.fhir import json
 from hub.notifications import bundles, counters, filters
 from hub.notifications.connections import Refused, Route, Unreachable, post
 from hub.notifications.events import HANDSHAKE, NOTICE, Event
 from hub.notifications.fan_out import ACCESS, resource_at, understood
+from hub.notifications.looking import Look
 from hub.notifications.signature import signed
 from hub.notifications.subscriptions import Resource, Subscription
 from hub.outbox import Dead, Done, Later, Settled, Work
@@ -33,9 +34,9 @@ HANDSHAKE_TRIES = 3
 UNSETTLED_SECONDS = 30
 GONE = 410
 CHANGED = "The Subscription has changed since"
+NO_VALUES = "The values of the header lines cannot be read: they changed just now, or the hub's key is another"
 NO_PANEL = "The owner may not read Group, which a filter by panel tells of"
 SecretOf = Callable[[str], str | None]
-Allowed = Callable[[str, Event], bool]
 
 # what becomes of a notice whose Subscription is not active
 NOT_ACTIVE: Mapping[str, type[Done] | type[Dead]] = {"off": Done, "error": Dead}
@@ -44,18 +45,20 @@ NOT_ACTIVE: Mapping[str, type[Done] | type[Dead]] = {"off": Done, "error": Dead}
 @dataclass(frozen=True, slots=True)
 class Deliveries:
     """`transactions` is the hub's own writer (its validation knows no `issues` of clients); `secret_of` a client's
-    webhook secret, `allowed` whether a client may see an event now (asked of a panel's Group as if it were one's):
-    where either raises, nothing is sent until later. `seconds` is the longest wait for a receiver."""
+    webhook secret, `look` what a client may see of an event now (asked of a panel's Group as if it were one's):
+    where either raises, nothing is sent until later. `seconds` is the longest wait for a receiver, `header_key`
+    opens the values of header lines."""
 
     database: Database
     transactions: Transactions
     secret_of: SecretOf
-    allowed: Allowed
+    look: Look
     base: str
     seconds: float
     route: Route
     now: clock.Clock = clock.now
     chance: Callable[[], float] = field(default=random.random)
+    header_key: bytes = b""
 
     def handlers(self) -> dict[str, outbox.Handler]:
         return {HANDSHAKE: self.handshake, NOTICE: self.notice}
@@ -87,10 +90,11 @@ class Deliveries:
             told = self._told(connection, work.payload["subscription"], event)
         if not isinstance(told, _Told):
             return told
-        if not self.allowed(told.owner, event) or not self._may_narrow(told.asked, told.owner):
+        seen = self.look(told.owner, event)
+        if seen is None or not self._may_narrow(told.asked, told.owner):
             return Done("The owner may not see this (any more)")
         message = bundles.identity(self.base, f"{work.kind}/{work.key}")
-        bundle = bundles.notice(told.asked, event, number, told.focus, message, self.base, self._micros())
+        bundle = bundles.notice(told.asked, event, number, seen, message, self.base, self._micros())
         failure = self._sent(told.asked, told.owner, bundle)
         if failure is None:
             return Done()
@@ -102,7 +106,8 @@ class Deliveries:
         """Whether the owner may see, now, what its filters tell: whoever is told of a panel's people knows them."""
         panels = [found for found in asked.filters if isinstance(found, filters.Panel)]
         groups = sorted({group for panel in panels for group in panel.groups})
-        return all(self.allowed(owner, Event(asked.topic, "Group", group, 0, self._micros())) for group in groups)
+        events = (Event(asked.topic, "Group", group, 0, self._micros()) for group in groups)
+        return all(self.look(owner, event) is not None for event in events)
 
     def _told(self, connection: Connection, name: str, event: Event) -> "_Told | Settled":
         """Whom to tell and what; or what becomes of the notice where nobody is to be told."""
@@ -121,15 +126,17 @@ class Deliveries:
         panels = filters.panels_of(connection, focus, now, self.base)
         if asked.topic != event.topic or not filters.holds(asked.filters, focus, panels, self.base):
             return Done("The Subscription's filters do not hold (any more)")
-        return _Told(asked, count.owner, focus)
+        return _Told(asked, count.owner)
 
     def _sent(self, asked: Subscription, owner: str, bundle: Resource) -> "_Failure | None":
         """POST a Bundle; None where the receiver took it."""
         secret = self.secret_of(owner)
         if secret is None:
             return _Failure("The owner has no webhook secret: no such client, or disabled")
+        headers = self._headers(asked)
+        if headers is None:
+            return _Failure(NO_VALUES)
         body = json.write(bundle)
-        headers = dict(asked.headers)
         headers |= {"Content-Type": asked.payload}
         headers |= signed(secret, bundle["id"], self._micros() // outbox.SECOND, body)
         seconds = min(self.seconds, asked.timeout or self.seconds)
@@ -140,6 +147,18 @@ class Deliveries:
         except Unreachable as unreachable:
             return _Failure(f"No answer: {unreachable}")
         return None if 200 <= status < 300 else _Failure(f"The receiver answered {status}", status=status)
+
+    def _headers(self, asked: Subscription) -> dict[str, str] | None:
+        """The header lines with their values; None where these cannot be had."""
+        headers = dict(asked.headers)
+        marked = [name for name, value in headers.items() if value == header_values.SET]
+        if not marked:
+            return headers
+        with self.database.read() as connection:
+            values = header_values.read(connection, self.header_key, asked.id, asked.version, asked.endpoint)
+        if not values.keys() >= {name.lower() for name in marked}:
+            return None
+        return headers | {name: values[name.lower()] for name in marked}
 
     def _again(self, work: Work, reason: str) -> Settled:
         wait = outbox.retry_after(work.attempts)
@@ -175,11 +194,10 @@ class Deliveries:
 
 @dataclass(frozen=True, slots=True)
 class _Told:
-    """An active Subscription, its owner, and the resource as the event left it."""
+    """An active Subscription and its owner."""
 
     asked: Subscription
     owner: str
-    focus: Resource
 
 
 @dataclass(frozen=True, slots=True)

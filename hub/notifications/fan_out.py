@@ -15,6 +15,7 @@ from hub.access import Access
 from hub.fhir import json
 from hub.notifications import counters, filters
 from hub.notifications.events import NOTICE, Event
+from hub.notifications.looking import Look
 from hub.notifications.subscriptions import Resource, Subscription, subscription
 from hub.problems import Problem
 from hub.search.query import Limits, parse
@@ -31,22 +32,26 @@ class LeaseLost(Exception):
 
 @dataclass(frozen=True, slots=True)
 class FanOut:
-    """The worker's handler for `event` rows. `base` is the hub's own FHIR base URL."""
+    """The worker's handler for `event` rows. `look` says who may see an event: for nobody else it is counted, for a
+    number tells that something happened. `base` is the hub's own FHIR base URL."""
 
     database: Database
+    look: Look
     base: str = ""
     now: clock.Clock = clock.now
 
     def __call__(self, work: outbox.Work) -> outbox.Settled:
-        return fan_out(self.database, work, clock.micros(self.now()), self.base)
+        return fan_out(self.database, self.look, work, clock.micros(self.now()), self.base)
 
 
-def fan_out(database: Database, work: outbox.Work, now: int, base: str = "") -> outbox.Settled:
+def fan_out(database: Database, look: Look, work: outbox.Work, now: int, base: str = "") -> outbox.Settled:
     """Write the notices of one event, and settle it in the same transaction. Raises LeaseLost."""
     event = Event.of(work.payload)
     with database.read() as connection:
         resource = resource_at(connection, event)
-        told = sorted(_told(connection, event, resource, now, base)) if resource is not None else []
+        wanted = sorted(_told(connection, event, resource, now, base)) if resource is not None else []
+        owners = {name: counters.count_of(connection, name) for name in wanted}
+    told = [name for name, count in owners.items() if count is None or look(count.owner, event) is not None]
 
     def write(connection: Connection) -> str:
         numbered = [(name, counters.next_number(connection, name)) for name in told]

@@ -12,10 +12,13 @@ from sqlalchemy import Connection
 
 from hub import clock
 from hub.access import Access
+from hub.audit.recorder import Recording
 from hub.fhir import json
 from hub.fhir.bundles import ID, etag
+from hub.leaving import one
 from hub.problems import Issue, Problem
 from hub.search.query import Limits
+from hub.sight import Sight
 from hub.store import read
 from hub.store.read import Stored
 from hub.transactions import Transactions
@@ -44,6 +47,8 @@ class Engines:
     validation: Callable[[], Validation] | None = None
     terminology: Terminology | None = None
     terminology_capabilities: Callable[[], Resource] | None = None
+    # by a client's id; None: there is no such client
+    sight_of: Callable[[str], Sight | None] | None = None
 
 
 NO_ENGINES = Engines()
@@ -62,7 +67,8 @@ class Parameter:
 @dataclass(frozen=True, slots=True)
 class Call:
     """`level` is system, type, instance or version; `given` holds the parameters by name, `ignored` the names of
-    those that lenient handling left out. `style` are the rendering parameters, for links."""
+    those that lenient handling left out. `style` are the rendering parameters, for links;
+    `released` gathers the versions that the answer tells of, for the audit."""
 
     connection: Connection
     transactions: Transactions
@@ -84,6 +90,8 @@ class Call:
     body: Resource | None = None
     if_match: int | None = None
     style: Sequence[Pair] = ()
+    released: list[Stored] = field(default_factory=list)
+    audit: Recording | None = None
 
     def stored(self) -> Stored:
         """The resource, or the version of it, that an instance level call is about. Raises Problem."""
@@ -97,7 +105,11 @@ class Call:
             raise Problem("not-found", "There is no such resource")
         if found.body is None:
             raise Problem("deleted", "The resource was deleted", headers={"ETag": etag(found.version)})
-        return found
+        left = one(self.connection, self.access, found, self.base)
+        if left is None:
+            raise Problem("not-found", "There is no such resource")
+        self.released.append(left)
+        return left
 
     def resource(self) -> Resource:
         """Its content."""

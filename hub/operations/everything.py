@@ -21,7 +21,7 @@ from hub.operations import searchset
 from hub.operations.call import Call, Operation, Parameter
 from hub.operations.care_dates import touches
 from hub.problems import Issue, Problem
-from hub.search.compartments import compartment_key, membership, patients_of
+from hub.search.compartments import membership, patients_of
 from hub.search.values import FOREVER, NEVER, date_range
 from hub.store import compartments, inclusions
 from hub.store.read import Stored
@@ -107,9 +107,8 @@ def _page(call: Call, wanted: _Wanted, patient: Stored, begin: int | None) -> _F
 
 
 def _members(call: Call, after: int, chunk: int) -> Iterator[Stored]:
-    key = compartment_key("Patient", call.id)
     while True:
-        rows = compartments.members(call.connection, key, after, chunk)
+        rows = compartments.members(call.connection, call.access.sight, call.id, after, chunk)
         yield from rows
         if len(rows) < chunk:
             return
@@ -122,9 +121,6 @@ def _look(call: Call, wanted: _Wanted, patient: Stored, found: _Found, row: Stor
         return
     body = row.body or b"{}"
     cited = _references(call.base).findall(body)
-    # the index found a hash: what does not name this patient is not this patient's
-    if row is not patient and (b"Patient", call.id.encode()) not in cited:
-        return
     if wanted.care and not touches(json.stored(body), wanted.care):
         return
     listed = row.last_updated >= wanted.since and (not wanted.types or row.type in wanted.types)

@@ -11,6 +11,7 @@ Refuses: a `meta` with other elements than these three; `versionId` and `lastUpd
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from hub.audit.recorder import riding
 from hub.fhir import json
 from hub.fhir.bundles import ID
 from hub.operations.call import Call, Operation, Parameter, Resource
@@ -52,7 +53,10 @@ def _changed(call: Call, change: Change) -> bytes:
         return {**resource, "meta": {name: value for name, value in held.items() if value}}
 
     entry = single("PATCH", call.type, id=call.id, patch=patch, if_match=call.if_match)
-    (result,) = call.transactions.commit([entry], call.access)
+    audit = riding(call.audit, [entry], call.access)
+    (result,) = call.transactions.commit([entry], call.access, audit=audit)
+    if call.audit:
+        call.audit.committed()
     body = result.stored.body if result.stored else None
     return _answer(json.stored(body).get("meta") if body else None)
 

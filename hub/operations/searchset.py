@@ -10,6 +10,7 @@ from urllib.parse import quote, urlencode
 import msgspec
 
 from hub.fhir import json
+from hub.leaving import leaving
 from hub.operations.call import Call
 from hub.problems import Issue, outcome
 from hub.search.cursor import seal, unseal
@@ -27,12 +28,19 @@ def bundle(
     notes: Sequence[Issue],
 ) -> bytes:
     """`following` is the row number behind which the next page begins; None: this is the last one."""
-    made: dict[str, Any] = {"resourceType": "Bundle", "type": "searchset"}
+    matches = list(matches)
+    left = leaving(call.connection, call.access, [*matches, *includes], call.base)
+    first = {row.rid for row in matches}
+    made: dict[str, Any] = {"resourceType": "Bundle"}
+    if security := left.security():
+        made["meta"] = {"security": security}
+    made["type"] = "searchset"
     if total is not None:
         made["total"] = total
     made["link"] = _links(call, following)
-    entries = [_entry(call.base, row, "match") for row in matches]
-    entries += [_entry(call.base, row, "include") for row in includes]
+    call.released.extend(left.rows)
+    entries = [_entry(call.base, row, "match" if row.rid in first else "include") for row in left.rows]
+    entries += left.notices()
     issues = [Issue("not-supported", f"'{name}' was left out", name, "warning") for name in call.ignored]
     issues += notes
     if issues:

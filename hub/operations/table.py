@@ -4,7 +4,7 @@ Rules: https://hl7.org/fhir/R4/operations.html
 Refuses: names that no row has (404), and those that another type or level has (400), both `not-supported`.
 """
 
-from hub.operations import docref, everything, meta, terminology, validate, versions
+from hub.operations import disclosures, docref, everything, explain_access, meta, terminology, validate, versions
 from hub.operations.call import Operation
 from hub.problems import Problem
 
@@ -14,6 +14,8 @@ OPERATIONS: tuple[Operation, ...] = (
     *meta.ROWS,
     *docref.ROWS,
     *versions.ROWS,
+    *disclosures.ROWS,
+    *explain_access.ROWS,
     *terminology.ROWS,
 )
 
@@ -36,9 +38,11 @@ def _places(row: Operation) -> list[str]:
     return [f"{below[level].replace('[type]', kind)}${row.name}" for level in row.levels for kind in types]
 
 
-def offered(level_is_system: bool, resource_type: str = "") -> list[dict[str, str]]:
-    """What a CapabilityStatement lists for the system, or for a type."""
-    levels = ("system",) if level_is_system else ("type", "instance")
+def offered(
+    level_is_system: bool, resource_type: str = "", levels: tuple[str, ...] = ("type", "instance")
+) -> list[dict[str, str]]:
+    """What a CapabilityStatement lists for the system, or for a type at these levels."""
+    levels = ("system",) if level_is_system else levels
     return [
         {"name": row.name, "definition": row.definition}
         for row in OPERATIONS

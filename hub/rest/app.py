@@ -7,7 +7,7 @@ What was asked of the rendering is read first of all, so that a refusal comes in
 import logging
 import re
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from os import urandom
 from typing import Any, cast
 from urllib.parse import parse_qsl
@@ -19,12 +19,14 @@ from werkzeug.exceptions import HTTPException
 from hub.access import Access
 from hub.fhir.types import resource_types
 from hub.problems import Problem
-from hub.rest import rendering
+from hub.rest import limits, rendering
 from hub.rest.asked import Answer, Asked, problem_answer
 from hub.rest.cors import Cors
 from hub.rest.faults import as_problem
 from hub.rest.hub import Hub
 from hub.rest.idempotency import HEADER, Once
+from hub.rest.protection import Protection
+from hub.rest.recorded import RECORDING, WHO, about, recorded, with_form
 from hub.rest.rendering import PLAIN, Style, WsgiHeaders
 from hub.rest.routes import ROUTES, Route
 from hub.store import parameters
@@ -56,10 +58,14 @@ class FhirResponse(Response):
 
 
 def create_app(
-    hub: Hub, max_body: int, blueprints: Iterable[Blueprint] = (), origins: tuple[str, ...] = ()
+    hub: Hub,
+    max_body: int,
+    blueprints: Iterable[Blueprint] = (),
+    origins: tuple[str, ...] = (),
+    throttle: limits.Throttle = limits.NO_LIMITS,
 ) -> Flask:
     """The WSGI application: the FHIR API under /fhir, and what else the front door brings. `origins` are those of
-    web pages that may use the API (hub.rest.cors)."""
+    web pages that may use the API (hub.rest.cors), `throttle` says who asks too much (hub.rest.limits)."""
     app = Flask("hub", static_folder=None)
     app.url_map.merge_slashes = False  # `//` is a wrong address, not one to be redirected
     app.config["PROVIDE_AUTOMATIC_OPTIONS"] = False
@@ -67,25 +73,29 @@ def create_app(
     app.config["MAX_FORM_MEMORY_SIZE"] = max_body
     once = Once()
     for route in ROUTES:
-        _add(app, hub, route, max_body, once)
+        _add(app, hub, route, max_body, once, throttle)
     for blueprint in blueprints:
         app.register_blueprint(blueprint)
     app.register_error_handler(HTTPException, _http_error)
     app.register_error_handler(Exception, _our_fault)
     app.after_request(_identified)
-    if origins:
-        _allow(app, Cors(origins))
+    Protection(hub.base, throttle).over(app)
+    _allow(app, Cors(origins))
     return app
 
 
-def _add(app: Flask, hub: Hub, route: Route, max_body: int, once: Once) -> None:
+def _add(app: Flask, hub: Hub, route: Route, max_body: int, once: Once, throttle: limits.Throttle) -> None:
     def view(**parts: Any) -> Response:
         started = time.perf_counter()
         environ = request.environ
-        try:
-            answer = _serve(hub, route, parts, environ, max_body, once)
-        except Problem as problem:
-            answer = problem_answer(problem)
+        answer = _answer(
+            hub,
+            route,
+            parts,
+            environ,
+            lambda: _serve(hub, route, parts, environ, max_body, once, throttle),
+            throttle.network,
+        )
         if access_log.isEnabledFor(logging.INFO):
             _log(route, parts, environ, answer.status, time.perf_counter() - started)
         return _response(answer)
@@ -97,6 +107,24 @@ def _add(app: Flask, hub: Hub, route: Route, max_body: int, once: Once) -> None:
         app.add_url_rule("/fhir", f"{name} bare", view, methods=[route.method])
 
 
+def _answer(
+    hub: Hub,
+    route: Route,
+    parts: dict[str, Any],
+    environ: dict[str, Any],
+    serve: Callable[[], Answer],
+    network: Callable[[dict[str, Any]], str],
+) -> Answer:
+    """What is answered; recorded, unless everybody may ask it."""
+    if hub.audit is not None and not route.open:
+        of = about(route.interaction, parts, environ, request_id(environ), network(environ))
+        return recorded(hub.audit, of, environ, serve)
+    try:
+        return serve()
+    except Problem as problem:
+        return problem_answer(problem)
+
+
 def _log(route: Route, parts: dict[str, Any], environ: dict[str, Any], status: int, seconds: float) -> None:
     """A line a request: what was asked and how it went, never a name or an id of what it is about."""
     asked = parts.get("type", "") if parts.get("type") in resource_types() else ""
@@ -105,12 +133,18 @@ def _log(route: Route, parts: dict[str, Any], environ: dict[str, Any], status: i
 
 
 def _serve(
-    hub: Hub, route: Route, parts: dict[str, Any], environ: dict[str, Any], max_body: int, once: Once
+    hub: Hub,
+    route: Route,
+    parts: dict[str, Any],
+    environ: dict[str, Any],
+    max_body: int,
+    once: Once,
+    throttle: limits.Throttle,
 ) -> Answer:
     raw_query = environ.get("QUERY_STRING", "")
     query = raw_query.encode("latin-1").decode("utf-8", "replace") if raw_query else ""
     style, refused = _style(environ, query)
-    access = NOBODY if route.open else hub.guard(environ)
+    access = _let_in(hub, route, environ, throttle)
     if "type" in parts and parts["type"] not in resource_types():
         raise Problem("unknown-type", "There is no such resource type in FHIR R4")
     if refused:
@@ -131,14 +165,33 @@ def _serve(
         environ[STYLE],
         parts.get("member", ""),
         parts.get("operation", ""),
+        environ.get(RECORDING),
     )
     if not route.open:
         parameters.look(hub.database)
+    if route.interaction.startswith("search"):
+        with_form(asked.audit, body)
+    serve = route.served(asked)
     if route.reads:
-        return hub.database.reading(lambda connection: cast(Answer, route.serve(hub, connection, asked, access)))
+        return hub.database.reading(lambda connection: cast(Answer, serve(hub, connection, asked, access)))
     if HEADER in headers and route.writes(asked):
-        return once.serve(route.serve, hub, asked, access)
-    return cast(Answer, route.serve(hub, asked, access))
+        return once.serve(serve, hub, asked, access)
+    return cast(Answer, serve(hub, asked, access))
+
+
+def _let_in(hub: Hub, route: Route, environ: dict[str, Any], throttle: limits.Throttle) -> Access:
+    """Who asks, and not too often."""
+    if route.open:
+        throttle.open(environ)
+        return NOBODY
+    try:
+        access = environ[WHO] = hub.guard(environ)
+    except Problem as problem:
+        if problem.kind == "login" and "HTTP_AUTHORIZATION" in environ:
+            throttle.failed(environ)
+        raise
+    throttle.take(access.who, environ)
+    return access
 
 
 def _style(environ: dict[str, Any], query: str) -> tuple[Style, Problem | None]:
@@ -175,7 +228,7 @@ def _form(body: bytes, environ: dict[str, Any]) -> bytes:
 def _response(answer: Answer) -> Response:
     environ = request.environ
     headers = [*answer.headers.items(), ("Vary", VARY)]
-    headers.append(("Cache-Control", "no-store" if answer.status >= 400 else "private, no-cache"))
+    headers += environ.get(limits.HEADERS, ())
     body = answer.body
     if body:
         style: Style = environ.get(STYLE) or _style(environ, environ.get("QUERY_STRING", ""))[0]
@@ -227,8 +280,9 @@ def _allow(app: Flask, cors: Cors) -> None:
         return FhirResponse(b"", 204, headers) if headers and request.path.startswith("/fhir") else None
 
     def told(response: Response) -> Response:
-        response.headers.extend(cors.headers(request.environ))
-        if not cors.all:
+        if "Access-Control-Allow-Origin" not in response.headers:  # what is for everyone says so itself
+            response.headers.extend(cors.headers(request.environ))
+        if cors.varies:
             response.headers.add("Vary", "Origin")
         return response
 

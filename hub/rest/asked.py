@@ -11,6 +11,7 @@ from functools import lru_cache
 from typing import Any
 
 from hub import clock
+from hub.audit.recorder import Recording
 from hub.fhir import json
 from hub.fhir.bundles import ID, etag
 from hub.problems import Issue as Issue
@@ -42,6 +43,7 @@ class Asked:
     style: Style = PLAIN
     member: str = ""  # the type, or `*`, that is searched in a compartment
     operation: str = ""  # of `$operation`, without the sign
+    audit: Recording | None = None  # what becomes of it is told here, if anybody wants to know
 
     def prefer(self, name: str) -> str:
         """The value of one preference, such as `return`; empty where none is stated (RFC 7240)."""
@@ -74,9 +76,12 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
+    """`released` are the versions that leave with it, or were written: the audit tells whose they are."""
+
     status: int
     body: bytes = b""
     headers: Mapping[str, str] = field(default_factory=dict)
+    released: Sequence[Stored] = ()
 
 
 @lru_cache(maxsize=256)

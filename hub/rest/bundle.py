@@ -12,19 +12,21 @@ import msgspec
 from sqlalchemy import Connection
 
 from hub.access import Access
+from hub.audit.recorder import riding
 from hub.fhir import json
 from hub.fhir.bundles import Entry, entries_of, prepared
 from hub.problems import Problem
 from hub.rest import rendering
-from hub.rest.asked import Answer, Asked, problem_answer, written
+from hub.rest.asked import Answer, Asked, problem_answer
 from hub.rest.faults import as_problem
 from hub.rest.hub import Hub
 from hub.rest.operations import operation
 from hub.rest.read import read, vread
 from hub.rest.search import search_type
-from hub.rest.write import check_conditions
+from hub.rest.write import check_conditions, told
 from hub.transactions import INTERACTION
 
+AUDIT = "AuditEvent"  # neither stored nor read together with others (hub.rest.audit_events)
 REASONS = {200: "OK", 201: "Created", 204: "No Content", 304: "Not Modified"}
 
 
@@ -36,6 +38,8 @@ def bundle(hub: Hub, asked: Asked, access: Access) -> Answer:
     if sent.get("resourceType") != "Bundle":
         raise Problem("invalid", "The base takes a Bundle", "resourceType")
     entries = entries_of(sent, hub.most_entries)
+    if any(entry.type == AUDIT for entry in entries):
+        raise Problem("not-supported", f"A Bundle does not hold requests for {AUDIT}", "Bundle.entry")
     if issues := list(hub.shell(sent)):
         raise Problem.of(issues)
     process = _transaction if sent["type"] == "transaction" else _batch
@@ -65,22 +69,34 @@ def _transaction(hub: Hub, asked: Asked, access: Access, entries: list[Entry]) -
                 except Problem as problem:
                     raise problem.within(f"Bundle.entry[{entry.place}]") from None
 
-    results = hub.transactions.commit(writes, access, inside=reads, many=True)
+    audit = riding(asked.audit, writes, access)
+    results = hub.transactions.commit(writes, access, inside=reads, many=True, audit=audit)
+    if asked.audit:
+        asked.audit.told(entries, [answers.get(entry.place) for entry in entries])
     for entry, result in zip(writes, results, strict=True):
-        answers[entry.place] = written(asked, hub.base, result.status, result.stored)
+        answers[entry.place] = told(hub, asked, access, result)
     return [answers[entry.place] for entry in entries]
 
 
 def _batch(hub: Hub, asked: Asked, access: Access, entries: list[Entry]) -> list[Answer]:
-    return [_alone(hub, asked, access, entry) for entry in entries]
+    answers = [_alone(hub, asked, access, entry) for entry in entries]
+    if asked.audit:
+        pairs = zip(entries, answers, strict=True)
+        asked.audit.told(entries, [None if _went_along(*pair) else pair[1] for pair in pairs])
+    return answers
+
+
+def _went_along(entry: Entry, answer: Answer) -> bool:
+    """Its record was written with it."""
+    return entry.method in INTERACTION and answer.status < 400
 
 
 def _alone(hub: Hub, asked: Asked, access: Access, entry: Entry) -> Answer:
     try:
         if entry.method in INTERACTION:
             entry = prepared(entry)
-            (result,) = hub.transactions.commit([entry], access)
-            return written(asked, hub.base, result.status, result.stored)
+            (result,) = hub.transactions.commit([entry], access, audit=riding(asked.audit, [entry], access))
+            return told(hub, asked, access, result)
         with hub.database.read() as connection:
             return _read(hub, connection, asked, access, entry)
     except Exception as error:  # what befell one entry is that entry's answer; others are stored already

@@ -2,6 +2,7 @@
 
 Rules: https://hl7.org/fhir/R4/http.html#vsearch, https://hl7.org/fhir/R4/compartmentdefinition.html
 Refuses: types without a compartment and types that are never in it (404 `unknown-type`), forbidden types (403).
+Finds no Group of a patient who is not there for the client.
 """
 
 from dataclasses import replace
@@ -15,11 +16,15 @@ from hub.rest.asked import Answer, Asked
 from hub.rest.hub import Hub
 from hub.rest.search import answer, with_form
 from hub.rest.search_all import types_of
+from hub.search import withheld
 from hub.search.chains import Condition, Keys, Some, condition
 from hub.search.compartments import COMPARTMENTS, ITSELF, compartment_key, member_types, membership
+from hub.search.edges import address
 from hub.search.query import parse, parse_types
+from hub.store.sight import related
 
 ANY = "*"
+GROUP = "Group"
 WITH_ROWS = "Patient"  # the compartment that has index rows of its own
 
 
@@ -31,12 +36,13 @@ def search_compartment(hub: Hub, connection: Connection, asked: Asked, access: A
     if asked.member == ANY:
         types = types_of(asked, access, member_types(asked.type))
         query = parse_types(types, asked.pairs, hub.limits, asked.lenient, path)
-        inside: Condition = Some(tuple(_inside(asked, name) for name in types))
+        parts = [_inside(connection, asked, access, name) for name in types]
+        inside: Condition = Some(tuple(part for part in parts if _is_told(part, access)))
         if asked.type == WITH_ROWS:
-            inside = Keys(frozenset((compartment_key(WITH_ROWS, asked.id),)))
+            inside = Keys(frozenset(each for part in parts if isinstance(part, Keys) for each in part.keys))
     else:
         query = replace(parse(asked.member, asked.pairs, hub.limits, asked.lenient), path=path)
-        inside = _inside(asked, asked.member)
+        inside = _inside(connection, asked, access, asked.member)
     return answer(hub, connection, asked, access, replace(query, conditions=(inside, *query.conditions)))
 
 
@@ -54,9 +60,20 @@ def _check(asked: Asked) -> None:
         raise Problem("unknown-type", f"{asked.member} is never in the compartment of a {asked.type}")
 
 
-def _inside(asked: Asked, member: str) -> Condition:
+def _is_told(part: Condition, access: Access) -> bool:
+    """Of all types, those by which the client may not search are left out."""
+    try:
+        withheld.check(iter((part,)), iter(()), access.sight)
+    except Problem:
+        return False
+    return True
+
+
+def _inside(connection: Connection, asked: Asked, access: Access, member: str) -> Condition:
     if asked.type == WITH_ROWS:
-        return Keys(frozenset((compartment_key(WITH_ROWS, asked.id, member),)))
+        # a Group is there for who sees some of its members: that another patient is one, is not told
+        is_theirs = member != GROUP or related(connection, access.sight, (address(WITH_ROWS, asked.id),))
+        return Keys(frozenset((compartment_key(WITH_ROWS, asked.id if is_theirs else "", member),)))
     codes = sorted(membership(asked.type, member) - {ITSELF})
     found = [condition(member, code, f"{asked.type}/{asked.id}") for code in codes]
     if member == asked.type:

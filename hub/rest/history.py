@@ -18,6 +18,7 @@ from sqlalchemy import Connection
 from hub.access import Access
 from hub.fhir import json
 from hub.fhir.bundles import etag
+from hub.leaving import leaving
 from hub.problems import Problem
 from hub.rest.asked import Answer, Asked, instant_of
 from hub.rest.hub import Hub
@@ -38,7 +39,7 @@ _made_here = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}
 def history_instance(hub: Hub, connection: Connection, asked: Asked, access: Access) -> Answer:
     """A Bundle of the versions of one resource; 404 where there never was one."""
     asked.check_id()
-    page = _Page(hub, asked, access)
+    page = _Page(hub, connection, asked, access)
     found = store.of_instance(connection, access, asked.type, asked.id, page.wanted, page.limit)
     if found is None:
         raise Problem("not-found", "There is no such resource")
@@ -49,7 +50,7 @@ def history_instance(hub: Hub, connection: Connection, asked: Asked, access: Acc
 def history_type(hub: Hub, connection: Connection, asked: Asked, access: Access) -> Answer:
     """A Bundle of the versions of all resources of a type."""
     access.require("history-type", asked.type)
-    page = _Page(hub, asked, access)
+    page = _Page(hub, connection, asked, access)
     return page.answer(store.of_types(connection, access, "history-type", [asked.type], page.wanted, page.limit))
 
 
@@ -57,7 +58,7 @@ def history_system(hub: Hub, connection: Connection, asked: Asked, access: Acces
     """A Bundle of the versions of all resources that the client may see; 403 where it may see none."""
     if not store.may_see_any(access):
         access.require("history-system", "*")
-    page = _Page(hub, asked, access)
+    page = _Page(hub, connection, asked, access)
     shown = store.types_shown(connection, access)
     return page.answer(store.of_types(connection, access, "history-system", shown, page.wanted, page.limit))
 
@@ -65,8 +66,9 @@ def history_system(hub: Hub, connection: Connection, asked: Asked, access: Acces
 class _Page:
     """What was asked of a history: which versions, how many, and the links that say so."""
 
-    def __init__(self, hub: Hub, asked: Asked, access: Access):
+    def __init__(self, hub: Hub, connection: Connection, asked: Asked, access: Access):
         self._hub = hub
+        self._connection = connection
         self._access = access
         self._style = asked.style
         self._path = f"{hub.base}/{'/'.join(filter(None, (asked.type, asked.id, '_history')))}"
@@ -86,16 +88,22 @@ class _Page:
         return self.count + 1 if self.count else 0
 
     def answer(self, found: Sequence[Stored], total: int | None = None) -> Answer:
-        shown = found[: self.count]
-        bundle: dict[str, Any] = {"resourceType": "Bundle", "type": "history"}
+        # what is left out here still counts for where the next page begins
+        here = found[: self.count]
+        left = leaving(self._connection, self._access, here, self._hub.base)
+        shown = left.rows
+        bundle: dict[str, Any] = {"resourceType": "Bundle"}
+        if security := left.security():
+            bundle["meta"] = {"security": security}
+        bundle["type"] = "history"
         if total is not None:
             bundle["total"] = total
         bundle["link"] = [{"relation": "self", "url": self._url({})}]
-        if len(found) > self.count and shown:
-            bundle["link"].append({"relation": "next", "url": self._url({"_cursor": self._cursor(shown[-1])})})
+        if len(found) > self.count and here:
+            bundle["link"].append({"relation": "next", "url": self._url({"_cursor": self._cursor(here[-1])})})
         if shown:
             bundle["entry"] = [_entry(self._hub.base, version) for version in shown]
-        return Answer(200, json.write(bundle))
+        return Answer(200, json.write(bundle), released=shown)
 
     def _url(self, more: dict[str, str]) -> str:
         query = urlencode([*self._values.items(), *more.items(), *self._style.asked], quote_via=quote)

@@ -6,6 +6,7 @@ from typing import Any
 
 from hub import clock
 from hub.access import Access
+from hub.audit.recorder import Recorder
 from hub.operations.call import NO_ENGINES, Engines
 from hub.rest.asked import Answer, Asked
 from hub.search.query import Limits
@@ -15,7 +16,8 @@ from hub.transactions import Transactions
 
 @dataclass(frozen=True, slots=True)
 class Hub:
-    """`base` is the public FHIR base URL; `secret` signs page links; `capabilities` and `guard` come from above."""
+    """`base` is the public FHIR base URL; `secret` signs page links; `capabilities` and `guard` come from above.
+    `audit` records every interaction; without it nothing is recorded (HUB_AUDIT)."""
 
     database: Database
     transactions: Transactions
@@ -29,6 +31,7 @@ class Hub:
     shell: Callable[[dict[str, Any]], Any]
     now: clock.Clock = clock.now
     engines: Engines = NO_ENGINES
+    audit: Recorder | None = None
 
 
 Interaction = Callable[[Hub, Asked, Access], Answer]

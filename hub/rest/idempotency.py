@@ -7,6 +7,7 @@ a batch, too: its entries still succeed or fail one by one, but with a key what 
 end. Answers from 400 on are not kept: nothing was done, so the request may be sent again with the same key.
 A key on what only reads ($validate by POST, terminology) is left alone: that may be done any number of times, and
 does not hold the one place to write while it works.
+What is told again is looked at again: whoever may not see the resource any more gets no body (hub.rest.replayed).
 Refuses: a key that is no text of 1 to 255 visible ASCII characters (400 `value`), the same key with another request
 (422 `conflict`), the same key while the first request is still being worked on (409 `conflict`).
 """
@@ -25,6 +26,7 @@ from hub.access import Access
 from hub.problems import Problem
 from hub.rest.asked import Answer, Asked
 from hub.rest.hub import Hub
+from hub.rest.replayed import replayed
 from hub.store import idempotency as store
 from hub.store.idempotency import KEPT, Kept
 from hub.store.joined import Joined, joining
@@ -67,7 +69,7 @@ def _work(
     sent = digest(asked, access)
     kept = store.find(connection, access.who, key, now - KEPT)
     if kept is not None:
-        return _again(kept, sent)
+        return replayed(connection, asked, access, _again(kept, sent), hub.base)
     answer = serve(replace(hub, database=joined, transactions=hub.transactions.within(joined)), asked, access)
     if answer.status < 400:
         headers = json.dumps(dict(answer.headers))

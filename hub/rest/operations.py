@@ -63,8 +63,9 @@ def operation(hub: Hub, connection: Connection, asked: Asked, access: Access) ->
         body,
         etag_version(asked.headers.get("if-match")) if row.affects else None,
         asked.style.asked,
+        audit=asked.audit,
     )
-    return Answer(200, row.serve(call), _warnings(ignored))
+    return Answer(200, row.serve(call), _warnings(ignored), call.released)
 
 
 def affects(asked: Asked) -> bool:

@@ -9,6 +9,7 @@ from email.utils import parsedate_to_datetime
 
 from sqlalchemy import Connection
 
+from hub import leaving
 from hub.access import Access
 from hub.fhir import json
 from hub.problems import Problem
@@ -24,7 +25,8 @@ def read(hub: Hub, connection: Connection, asked: Asked, access: Access) -> Answ
     """200, 304 (If-None-Match, If-Modified-Since), 404, or 410 where it was deleted."""
     asked.check_id()
     part = _part(asked)
-    return part(_answer(asked, store.current(connection, access, asked.type, asked.id)))
+    found = store.current(connection, access, asked.type, asked.id)
+    return part(_answer(asked, found and leaving.one(connection, access, found, hub.base)))
 
 
 def vread(hub: Hub, connection: Connection, asked: Asked, access: Access) -> Answer:
@@ -33,7 +35,8 @@ def vread(hub: Hub, connection: Connection, asked: Asked, access: Access) -> Ans
     part = _part(asked)
     if asked.version is None:  # no number
         raise Problem("not-found", "There is no such version")
-    return part(_answer(asked, store.version(connection, access, asked.type, asked.id, asked.version)))
+    found = store.version(connection, access, asked.type, asked.id, asked.version)
+    return part(_answer(asked, found and leaving.one(connection, access, found, hub.base)))
 
 
 def _part(asked: Asked) -> Callable[[Answer], Answer]:
@@ -92,5 +95,5 @@ def _answer(asked: Asked, found: Stored | None) -> Answer:
     if found.body is None:
         raise Problem("deleted", "The resource was deleted", headers={"ETag": headers["ETag"]})
     if _has_it(asked, found, headers["ETag"]):
-        return Answer(304, b"", headers)
-    return Answer(200, found.body, headers)
+        return Answer(304, b"", headers, (found,))
+    return Answer(200, found.body, headers, (found,))

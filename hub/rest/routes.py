@@ -7,6 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from hub.problems import Problem
+from hub.rest import audit_events as audit
 from hub.rest.asked import Asked
 from hub.rest.bundle import bundle
 from hub.rest.capabilities import capabilities
@@ -37,6 +39,20 @@ class Route:
             return False
         return affects(asked) if self.interaction == "operation" else True
 
+    def served(self, asked: Asked) -> Callable[..., Any]:
+        """What serves this request. Raises Problem where the hub's own types do not take it."""
+        if asked.member in VIRTUAL:
+            raise Problem("not-supported", f"{asked.member} is searched by its own parameter patient")
+        own = VIRTUAL.get(asked.type)
+        if own is None or self.interaction == "operation":
+            return self.serve
+        if self.interaction not in own:
+            raise audit.refuse(self.interaction)
+        return own[self.interaction]
+
+
+# types that are not stored as resources: interaction -> what serves it
+VIRTUAL: dict[str, dict[str, Callable[..., Any]]] = {audit.TYPE: audit.SERVED}
 
 ROUTES = (
     Route("GET", "/metadata", "capabilities", capabilities, open=True, level=""),

@@ -14,6 +14,7 @@ from sqlalchemy import Connection
 
 from hub.access import Access
 from hub.fhir import json
+from hub.leaving import Leaving, leaving
 from hub.problems import Problem
 from hub.rest import searchset
 from hub.rest.asked import FORM, Answer, Asked
@@ -39,10 +40,10 @@ def answer(hub: Hub, connection: Connection, asked: Asked, access: Access, query
     inclusions.require(access, query.type, query.inclusions)
     found = _page(hub, connection, query, access)
     total = None if query.total == "none" else _total(hub, connection, query, access)
-    entries = _entries(hub, connection, query, access, found.rows)
+    entries, left = _entries(hub, connection, query, access, found.rows)
     following = _following(hub, query, access, found)
     links = searchset.links(f"{hub.base}/{query.path or query.type}", query, asked.style.asked, following)
-    return Answer(200, searchset.searchset(total, links, entries))
+    return Answer(200, searchset.searchset(total, links, entries, left.security()), released=left.rows)
 
 
 def search_post(hub: Hub, connection: Connection, asked: Asked, access: Access) -> Answer:
@@ -65,16 +66,20 @@ def with_form(asked: Asked) -> Asked:
 
 def _entries(
     hub: Hub, connection: Connection, query: Query, access: Access, rows: Sequence[Stored]
-) -> list[dict[str, Any]]:
-    """The matches, what they include, and what was left out."""
+) -> tuple[list[dict[str, Any]], Leaving]:
+    """The matches, what they include, what must travel with them, and what was left out."""
     matched = list(_matched(query, rows, hub.base))
-    entries = [searchset.match(hub.base, query, row, content) for row, content in matched]
+    more: list[Stored] = []
     bounded = False
     if query.inclusions and matched:
         contents = [content for _, content in matched]
         more, bounded = inclusions.included(connection, access, query.inclusions, contents, hub.base)
-        entries += [searchset.include(hub.base, query, row) for row in more]
-    return entries + searchset.warnings(query.ignored, bounded)
+    left = leaving(connection, access, [*(row for row, _ in matched), *more], hub.base)
+    matches_ = {row.rid for row, _ in matched}
+    entries = [
+        (searchset.match if row.rid in matches_ else searchset.include)(hub.base, query, row) for row in left.rows
+    ]
+    return entries + left.notices() + searchset.warnings(query.ignored, bounded), left
 
 
 def _page(hub: Hub, connection: Connection, query: Query, access: Access) -> Page:

@@ -22,8 +22,16 @@ from hub.store.read import Stored
 Pair = tuple[str, str]
 
 
-def searchset(total: int | None, links: Sequence[dict[str, str]], entries: Sequence[dict[str, Any]]) -> bytes:
-    bundle: dict[str, Any] = {"resourceType": "Bundle", "type": "searchset"}
+def searchset(
+    total: int | None,
+    links: Sequence[dict[str, str]],
+    entries: Sequence[dict[str, Any]],
+    security: Sequence[dict[str, Any]] = (),
+) -> bytes:
+    bundle: dict[str, Any] = {"resourceType": "Bundle"}
+    if security:
+        bundle["meta"] = {"security": security}
+    bundle["type"] = "searchset"
     if total is not None:
         bundle["total"] = total
     bundle["link"] = links
@@ -44,24 +52,24 @@ def links(where: str, query: Query, style: Sequence[Pair], following: str) -> li
     return found
 
 
-def match(base: str, query: Query, row: Stored, content: dict[str, Any]) -> dict[str, Any]:
-    return _entry(base, row, _shaped(query, row, content, query.elements), "match")
+def match(base: str, query: Query, row: Stored) -> dict[str, Any]:
+    return _entry(base, row, _shaped(query, row, query.elements), "match")
 
 
 def include(base: str, query: Query, row: Stored) -> dict[str, Any]:
     """`_elements` does not apply to what is included. https://hl7.org/fhir/R4/search.html#elements"""
-    return _entry(base, row, _shaped(query, row, {}, ()), "include")
+    return _entry(base, row, _shaped(query, row, ()), "include")
 
 
 def is_shaped(query: Query) -> bool:
     return query.summary != "false" or bool(query.elements)
 
 
-def _shaped(query: Query, row: Stored, content: dict[str, Any], elements: Sequence[str]) -> Any:
+def _shaped(query: Query, row: Stored, elements: Sequence[str]) -> Any:
     """The stored bytes as they are, unless only a part of them is asked for."""
     if query.summary == "false" and not elements:
         return msgspec.Raw(row.body or b"null")
-    return shape(content or json.stored(row.body or b"{}"), query.summary, elements)
+    return shape(json.stored(row.body or b"{}"), query.summary, elements)
 
 
 def _entry(base: str, row: Stored, resource: Any, mode: str) -> dict[str, Any]:

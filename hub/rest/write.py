@@ -5,12 +5,14 @@ Refuses: conditions in headers that the interaction does not look at (LOOKED_AT)
 """
 
 from hub.access import Access
+from hub.audit.recorder import riding
 from hub.fhir.bundles import Entry, Patch, etag_version, none_exist
+from hub.leaving import one
 from hub.problems import Problem
 from hub.rest.asked import Answer, Asked, written
 from hub.rest.formats import media_type
 from hub.rest.hub import Hub
-from hub.transactions import INTERACTION, single
+from hub.transactions import INTERACTION, Result, single
 
 PATCH_JSON = "application/json-patch+json"
 # headers that ask the server not to write, and the one that each interaction looks at: leaving out another one
@@ -101,8 +103,21 @@ def conditional_delete(hub: Hub, asked: Asked, access: Access) -> Answer:
 
 def _done(hub: Hub, asked: Asked, access: Access, entry: Entry) -> Answer:
     check_conditions(asked, INTERACTION[entry.method])
-    (result,) = hub.transactions.commit([entry], access)
-    return written(asked, hub.base, result.status, result.stored)
+    (result,) = hub.transactions.commit([entry], access, audit=riding(asked.audit, [entry], access))
+    if asked.audit:
+        asked.audit.committed()
+    return told(hub, asked, access, result)
+
+
+def told(hub: Hub, asked: Asked, access: Access, result: Result) -> Answer:
+    """The answer to a write, with the resource as the client may see it."""
+    stored = result.stored
+    if stored is not None and not access.sight.everything and asked.prefer("return") in ("", "representation"):
+        with hub.database.read() as connection:
+            stored = one(connection, access, stored, hub.base)
+        if stored is None:  # written, and closed to its writer by now
+            return Answer(result.status)
+    return written(asked, hub.base, result.status, stored)
 
 
 def check_conditions(asked: Asked, interaction: str) -> None:

@@ -16,16 +16,18 @@ from hub.fhir import json
 from hub.notifications.connections import Route
 from hub.notifications.deliver import Deliveries
 from hub.notifications.events import Event, effects
-from hub.notifications.fan_out import FanOut
+from hub.notifications.fan_out import FanOut, resource_at
 from hub.notifications.subscriptions import BACKPORT, issues
 from hub.notifications.topics import ADMISSION
+from hub.sight import ALL
 from hub.store import read
 from hub.store.engine import Database
 from hub.transactions import Transactions, single
 
 BASE = "https://hub.example/fhir"
 SECRET = "whsec_" + base64.b64encode(b"an invented secret of 32 bytes!!").decode()
-CLIENT = Access("client-lantern", frozenset([("*", letter) for letter in "cruds"]), "plan")
+KEY = b"a key of the tests, 32 bytes long"
+CLIENT = Access("client-lantern", frozenset([("*", letter) for letter in "cruds"]), "plan", sight=ALL)
 
 
 @dataclass(frozen=True)
@@ -128,13 +130,13 @@ class SmallHub:
         def checked(resource: dict[str, Any], kind: str, *_: object) -> list[Any]:
             return issues(resource, hosts) if kind == "Subscription" else []
 
-        self.transactions = Transactions(self.database, checked, effects, BASE, self.now)
-        own = Transactions(self.database, lambda *_: [], effects, BASE, self.now)
+        self.transactions = Transactions(self.database, checked, effects, BASE, self.now, header_key=KEY)
+        own = Transactions(self.database, lambda *_: [], effects, BASE, self.now, header_key=KEY)
         self.deliveries = Deliveries(
-            self.database, own, self.secrets.get, self.allowed, BASE, 2, Route(hosts), self.now, lambda: 0.5
+            self.database, own, self.secrets.get, self.look, BASE, 2, Route(hosts), self.now, lambda: 0.5, KEY
         )
         self.handlers: dict[str, outbox.Handler] = {
-            "event": FanOut(self.database, BASE, self.now),
+            "event": FanOut(self.database, self.look, BASE, self.now),
             **self.deliveries.handlers(),
         }
 
@@ -144,9 +146,14 @@ class SmallHub:
     def wait(self, **span: float) -> None:
         self.time += timedelta(**span)
 
-    def allowed(self, owner: str, event: Event) -> bool:
+    def look(self, owner: str, event: Event) -> dict[str, Any] | None:
         self.asked.append((owner, event))
-        return owner not in self.denied
+        if owner in self.denied:
+            return None
+        if not event.version:
+            return {}
+        with self.database.read() as connection:
+            return resource_at(connection, event)
 
     def put(self, resource: dict[str, Any], access: Access = CLIENT) -> int:
         """Write a resource; its version."""

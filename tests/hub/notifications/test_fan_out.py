@@ -173,9 +173,9 @@ def test_a_fan_out_that_lost_its_lease_writes_nothing(hub: SmallHub) -> None:
     hub.wait(seconds=61)
     (quick,) = hub.claim("event")
     with pytest.raises(LeaseLost):
-        fan_out(hub.database, slow, clock.micros(hub.now()), BASE)
+        fan_out(hub.database, hub.look, slow, clock.micros(hub.now()), BASE)
     assert hub.rows("waiting") == []
-    assert fan_out(hub.database, quick, clock.micros(hub.now()), BASE) == Done()
+    assert fan_out(hub.database, hub.look, quick, clock.micros(hub.now()), BASE) == Done()
     assert [row.key for row in hub.rows("waiting")] == ["sub-1|1"]
 
 
@@ -183,7 +183,7 @@ def test_a_fan_out_that_is_killed_is_done_again_without_a_gap_or_a_second_notice
     hub.subscribe()
     hub.admit()
     (work,) = hub.claim("event")
-    fan_out(hub.database, work, clock.micros(hub.now()), BASE)
+    fan_out(hub.database, hub.look, work, clock.micros(hub.now()), BASE)
     hub.wait(seconds=61)
     hub.admit("enc-2")
     assert noticed(hub) == ["sub-1|1", "sub-1|2"]
@@ -203,7 +203,7 @@ def test_an_event_whose_version_is_not_there_tells_nobody_and_says_so(hub: Small
     hub.admit()
     (work,) = hub.claim("event")
     lost = Event.of(work.payload | {"version": 9}).payload()
-    settled = fan_out(hub.database, type(work)(work.seq, "event", "k", lost, work.attempts, 0), 0, BASE)
+    settled = fan_out(hub.database, hub.look, type(work)(work.seq, "event", "k", lost, work.attempts, 0), 0, BASE)
     assert settled == Done("The version of this event is not there")
     assert hub.rows("waiting") == []
 

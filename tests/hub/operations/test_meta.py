@@ -9,6 +9,7 @@ from tests.hub.asking import Api, patient, refused
 A = {"system": "urn:example:tags", "code": "a"}
 B = {"system": "urn:example:tags", "code": "b"}
 SECRET = {"system": "http://terminology.hl7.org/CodeSystem/v3-Confidentiality", "code": "R"}
+MOST_SECRET = {**SECRET, "code": "V"}
 PROFILE = "https://example.invalid/StructureDefinition/p"
 
 
@@ -41,7 +42,7 @@ ADDED = {
     "twice the same": (body(tag=[B, B]), {"tag": [A, B]}),
     "all three": (
         body(tag=[B], security=[SECRET], profile=[PROFILE]),
-        {"tag": [A, B], "security": [SECRET], "profile": [PROFILE]},
+        {"tag": [A, B], "security": [MOST_SECRET], "profile": [PROFILE]},  # `R` for no known reason
     ),
     "what is the server's": (body(tag=[B], versionId="77", lastUpdated="2001-01-01T00:00:00Z"), {"tag": [A, B]}),
     "nothing": (body(tag=[]), {"tag": [A]}),

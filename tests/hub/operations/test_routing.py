@@ -2,6 +2,7 @@
 
 import pytest
 
+from hub.fhir.systems import OWN
 from hub.fhir.types import resource_types
 from hub.operations.table import OPERATIONS
 from tests.hub.asking import Api, entry, patient, refused
@@ -124,13 +125,13 @@ def test_the_capability_statement_lists_what_is_served(api: Api) -> None:
     listed = {
         each["type"]: {row["name"]: row["definition"] for row in each["operation"]} for each in rest["resource"]
     }
-    assert set(listed) == resource_types()
+    assert set(listed) | {"AuditEvent"} == resource_types()
     always = {"validate", "meta", "meta-add", "meta-delete"}
     assert set(listed["Practitioner"]) == always
-    assert set(listed["Patient"]) == always | {"everything"}
+    assert set(listed["Patient"]) == always | {"everything", "disclosures", "explain-access"}
     assert set(listed["CodeSystem"]) == always | {"lookup", "validate-code", "subsumes"}
     assert listed["DocumentReference"]["docref"] == "http://hl7.org/fhir/us/core/OperationDefinition/docref"
-    assert all(row.definition.startswith("http://hl7.org/fhir/") for row in OPERATIONS)
+    assert all(row.definition.startswith(("http://hl7.org/fhir/", OWN)) for row in OPERATIONS)
 
 
 def test_what_the_capability_statement_lists_is_there(api: Api) -> None:

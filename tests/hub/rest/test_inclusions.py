@@ -289,8 +289,9 @@ def test_every_inclusion_that_the_metadata_lists_is_taken(api: Api) -> None:
     offered = {"_include": "searchInclude", "_revinclude": "searchRevInclude"}
     for resource in api.get("/metadata").json["rest"][0]["resource"]:
         for name, listed in offered.items():
-            assert len(set(resource[listed])) == len(resource[listed])
-            for text in resource[listed]:
+            told = resource.get(listed, ())
+            assert len(set(told)) == len(told)
+            for text in told:
                 try:
                     inclusion(resource["type"], name, text)
                 except Problem as problem:

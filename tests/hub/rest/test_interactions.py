@@ -33,7 +33,7 @@ def test_a_read_has_an_etag_and_a_time(api: Api) -> None:
     assert answer.headers["ETag"] == 'W/"2"'
     assert answer.headers["Last-Modified"].endswith("GMT")
     assert answer.content_type == f"{FHIR_JSON}; charset=utf-8"
-    assert answer.headers["Cache-Control"] == "private, no-cache"
+    assert answer.headers["Cache-Control"] == "no-store"
     assert answer.json["meta"]["versionId"] == "2"
 
 

@@ -108,6 +108,14 @@ def test_a_filter_over_several_types_is_as_deep(api: Api) -> None:
     assert api.get(path).status_code == 200
 
 
+def test_a_search_over_several_types_has_not_too_many_tests_in_all(api: Api) -> None:
+    types = "Patient,Practitioner,Person,RelatedPerson,Organization,Location,Group,Medication,Device,Substance"
+    wide = quote(" or ".join(["_id eq x"] * MAX_TESTS))
+    assert api.get(f"/?_type={types}&_filter={wide}").status_code == 200
+    assert api.get(f"/?_type={types}&_filter={wide}&_filter={wide}").status_code == 200
+    refused(api.get(f"/?_type={types}&_filter={wide}&_filter={wide}&_filter={wide}"), 400, "too-costly")
+
+
 def test_untyped_chains_in_a_filter_have_not_too_many_branches(api: Api) -> None:
     wide = " or ".join(["performer.identifier eq x"] * 50)
     refused(api.get(f"/Observation?_filter={quote(wide)}"), 400, "too-costly")

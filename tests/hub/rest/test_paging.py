@@ -83,7 +83,7 @@ def test_a_cursor_with_any_byte_changed_is_refused(api: Api) -> None:
     for place, character in enumerate(good):
         changed = good[:place] + ("A" if character != "A" else "B") + good[place + 1 :]
         refused(api.get(path.replace(good, changed)), 400, "invalid")
-    for changed in (good[:-1], good + "A", good + "=", good.replace(".", "", 1), good.upper(), " " + good):
+    for changed in (good[:-1], good + "A", good + "=", good[1:], good.upper(), " " + good):
         refused(api.get(path.replace(good, changed)), 400, "invalid")
 
 

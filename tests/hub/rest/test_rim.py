@@ -93,15 +93,25 @@ def test_a_preflight_needs_no_token_and_tells_what_is_allowed(api: Api) -> None:
 @pytest.mark.parametrize("origin", ["https://evil.example", "https://app.example.evil.example", "null", ""])
 def test_other_origins_get_nothing(api: Api, origin: str) -> None:
     app = origins(api, PAGE)
-    answers = [app.get("/metadata", Origin=origin)]
-    answers.append(app.ask("OPTIONS", "/metadata", Origin=origin, Access_Control_Request_Method="GET"))
+    answers = [app.get("/Patient", Origin=origin)]
+    answers.append(app.ask("OPTIONS", "/Patient", Origin=origin, Access_Control_Request_Method="GET"))
     for answer in answers:
         assert "Access-Control-Allow-Origin" not in answer.headers
     refused(answers[1], 405, "not-supported")
 
 
 def test_every_origin_is_let_in_only_where_a_star_says_so(api: Api) -> None:
-    assert origins(api, "*").get("/metadata", Origin=PAGE).headers["Access-Control-Allow-Origin"] == "*"
+    assert origins(api, "*").get("/Patient", Origin=PAGE).headers["Access-Control-Allow-Origin"] == "*"
+
+
+@pytest.mark.parametrize("listed", [(), (PAGE,)])
+def test_what_the_hub_can_do_may_be_read_by_a_page_of_any_origin(api: Api, listed: tuple[str, ...]) -> None:
+    app, other = origins(api, *listed), "https://other.example"
+    answer = app.get("/metadata", Origin=other, Authorization="")
+    assert answer.headers.getlist("Access-Control-Allow-Origin") == ["*"]
+    assert "Access-Control-Allow-Credentials" not in answer.headers
+    first = app.ask("OPTIONS", "/metadata", Origin=other, Authorization="", Access_Control_Request_Method="GET")
+    assert first.status_code == 204
 
 
 def test_a_plain_options_is_no_preflight(api: Api) -> None:

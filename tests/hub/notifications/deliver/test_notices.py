@@ -72,7 +72,7 @@ def test_a_full_notice_holds_the_version_of_the_event_not_a_later_one(hub: Small
 
 def test_every_notice_is_signed_with_its_owners_secret(hub: SmallHub) -> None:
     hub.secrets["client-harbor"] = "whsec_" + "b" * 32
-    hub.put(wanted(hub.receiver.url), Access("client-harbor", CLIENT.grants))
+    hub.put(wanted(hub.receiver.url), Access("client-harbor", CLIENT.grants, sight=CLIENT.sight))
     hub.admit()
     hub.drive()
     hub.admit("enc-2")
@@ -89,10 +89,10 @@ def test_every_notice_is_signed_with_its_owners_secret(hub: SmallHub) -> None:
 def test_who_changes_a_subscription_owns_it_and_is_asked_for(hub: SmallHub) -> None:
     hub.secrets["client-harbor"] = "whsec_" + "b" * 32
     hub.subscribe()
-    hub.put(wanted(hub.receiver.url, content="empty"), Access("client-harbor", CLIENT.grants))
+    hub.put(wanted(hub.receiver.url, content="empty"), Access("client-harbor", CLIENT.grants, sight=CLIENT.sight))
     hub.wait(seconds=1)
     hub.drive()
     hub.admit()
     hub.drive()
-    assert [owner for owner, _ in hub.asked] == ["client-harbor"]
+    assert {owner for owner, _ in hub.asked} == {"client-harbor"}
     verified(notices(hub)[0], hub.secrets["client-harbor"])

@@ -28,7 +28,7 @@ def test_what_the_owner_may_not_see_any_more_is_not_sent_at_a_retry_either(hub: 
     assert {(event.type, event.id, event.topic) for _, event in hub.asked} == {("Encounter", "enc-1", ADMISSION)}
 
 
-@pytest.mark.parametrize("part", ["allowed", "secret_of"])
+@pytest.mark.parametrize("part", ["look", "secret_of"])
 def test_where_the_owners_right_or_secret_cannot_be_had_nothing_is_sent(hub: SmallHub, part: str) -> None:
     def broken(*_: Any) -> Any:
         raise RuntimeError("out of order")
@@ -89,8 +89,8 @@ def test_a_notice_by_panel_needs_the_right_to_see_the_group(
     hub.subscribe(filters=PANEL)
     hub.subscribe("sub-2")
     assert status_of(hub) == "active"
-    allowed = replace(hub.deliveries, allowed=lambda owner, event: event.type != refuses)
-    monkeypatch.setitem(hub.handlers, "notice", allowed.notice)
+    seeing = replace(hub.deliveries, look=lambda owner, event: {} if event.type != refuses else None)
+    monkeypatch.setitem(hub.handlers, "notice", seeing.notice)
     hub.admit()
     hub.drive()
     assert len(notices(hub)) == (1 if refuses == "Group" else 0)  # that of the Subscription without a panel
@@ -101,7 +101,7 @@ def test_a_subscription_by_panel_of_who_may_not_see_groups_becomes_an_error(
     hub: SmallHub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The handshake counts events: how often members were admitted."""
-    refusing = replace(hub.deliveries, allowed=lambda owner, event: event.type != "Group")
+    refusing = replace(hub.deliveries, look=lambda owner, event: {} if event.type != "Group" else None)
     monkeypatch.setitem(hub.handlers, "handshake", refusing.handshake)
     hub.subscribe(filters=PANEL)
     assert hub.receiver.received == []
