@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from adapters.adt import tls
 from adapters.adt.mllp_client import NoAcknowledgment, acknowledged, send
 from hub.settings import Settings
 
@@ -25,13 +26,21 @@ def send_commands(settings: Callable[[], Settings]) -> typer.Typer:
         files: Annotated[list[Path], typer.Argument(help="HL7 v2 files, a message each.", exists=True)],
         host: Annotated[str | None, typer.Option(help="MLLP host; HUB_MLLP_HOST if not given.")] = None,
         port: Annotated[int | None, typer.Option(help="MLLP port; HUB_MLLP_PORT if not given.")] = None,
+        ca: Annotated[Path | None, typer.Option(help="TLS: the listener's authorities (PEM).", exists=True)] = None,
+        cert: Annotated[Path | None, typer.Option(help="TLS: a certificate to show (PEM).", exists=True)] = None,
+        key: Annotated[Path | None, typer.Option(help="TLS: its key (PEM).", exists=True)] = None,
     ) -> None:
-        """Send each file over MLLP and print its acknowledgment. Exit code 1 unless all are accepted."""
+        """Send each file over MLLP, with TLS where --ca is given, and print its acknowledgment. Exit code 1 unless
+        all are accepted."""
+        if (cert is None) != (key is None) or (cert and ca is None):
+            raise typer.BadParameter("--cert, --key and --ca go together")
+        own = tls.Files(cert, key) if cert and key else None
+        context = tls.client(ca, own) if ca else None
         address = (host or settings()["HUB_MLLP_HOST"], port or settings()["HUB_MLLP_PORT"])
         refused = 0
         for path in files:
             try:
-                answer = send(*address, as_sent(path.read_bytes()))
+                answer = send(*address, as_sent(path.read_bytes()), tls=context)
             except (NoAcknowledgment, OSError) as error:
                 typer.echo(f"{path}: not acknowledged ({type(error).__name__})", err=True)
                 refused += 1

@@ -2,6 +2,7 @@
 
 No delay is added: a message that comes alone is committed alone. One thread commits, so the batches, and with
 them the messages of each connection, are settled in the order in which they were handed in.
+A slip without an arrival is settled in its turn and nothing of it is stored.
 Refuses: nothing; an error of the commit goes to all slips of its batch, and none of them is acknowledged.
 """
 
@@ -33,7 +34,7 @@ class GroupCommit(Generic[Slip]):
     def __init__(
         self,
         accept: Accept,
-        arrival_of: Callable[[Slip], Arrival],
+        arrival_of: Callable[[Slip], Arrival | None],
         settled: Callable[[list[Slip], list[Receipt] | Exception], None],
     ):
         self._accept = accept
@@ -75,7 +76,16 @@ class GroupCommit(Generic[Slip]):
 
     def _commit(self, batch: list[Slip]) -> None:
         try:
-            outcome: list[Receipt] | Exception = self._accept([self._arrival_of(slip) for slip in batch])
+            outcome: list[Receipt] | Exception = self._accepted(batch)
         except Exception as error:
             outcome = error
         self._settled(batch, outcome)
+
+    def _accepted(self, batch: list[Slip]) -> list[Receipt]:
+        arrivals = [self._arrival_of(slip) for slip in batch]
+        kept = [arrival for arrival in arrivals if arrival is not None]
+        receipts = self._accept(kept) if kept else []
+        if len(kept) == len(batch):
+            return receipts
+        given = iter(receipts)
+        return ["new" if arrival is None else next(given) for arrival in arrivals]

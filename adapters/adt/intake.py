@@ -3,9 +3,10 @@
 Rules: HL7 v2.5.1 chapters 2.9.2 (original mode) and 2.9.3 (enhanced mode), tables 0155 (who wants which
 acknowledgment) and 0357. AA and CA mean: safe with us. What the message says is looked at later, by the worker.
 Refuses: what its header already refuses (AR), a control id used before with other content (AE 205). Both are kept.
+A sender that may not speak for its facility (AR 103, adapters.adt.senders): of that nothing is kept.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from adapters.adt.acknowledgment import Error, ack, refusal
@@ -14,17 +15,24 @@ from hub.inbox import RECEIVED, REFUSED, Arrival, Receipt
 
 SOURCE = "adt"
 UNKNOWN_FEED = "unknown"
+NOT_BOUND: Error = ("103", "MSH-4", "This connection may not send for this facility")
 USED_BEFORE: Error = ("205", "MSH-10", "Control id used before with other content")
 WANTED = {"": "", "NE": "", "SU": "A", "ER": "ER", "AL": "AER"}  # table 0155: verdicts that are answered
 
 
 @dataclass(frozen=True, slots=True)
 class Intake:
-    """One frame, judged by its header. `refused` is the error that the sender is answered, if any."""
+    """One frame, judged by its header. `refused` is the error that the sender is answered, if any; what is not
+    `kept` is answered and forgotten."""
 
     header: Header | None
     arrival: Arrival
     refused: Error | None
+    kept: bool = True
+
+    def from_a_stranger(self) -> "Intake":
+        """The same frame, where its sender is not who it says. What is no message at all is told that."""
+        return replace(self, refused=NOT_BOUND if self.header else self.refused, kept=False)
 
 
 def intake(frame: bytes, received: int, production: bool) -> Intake:
@@ -69,4 +77,4 @@ def acknowledgment_code(head: Header | None, verdict: str) -> str:
 
 def is_work(taken: Intake, receipt: Receipt) -> bool:
     """Whether the worker has something new to do."""
-    return receipt == "new" and taken.arrival.state == RECEIVED
+    return receipt == "new" and taken.kept and taken.arrival.state == RECEIVED

@@ -6,6 +6,7 @@ with the same control id); an answer to another message (WrongAcknowledgment), w
 """
 
 import socket
+import ssl
 import time
 
 from adapters.adt.frames import FrameError, Splitter, framed
@@ -22,12 +23,13 @@ class WrongAcknowledgment(NoAcknowledgment):
     """An answer came that acknowledges another message, or none."""
 
 
-def send(host: str, port: int, message: bytes, timeout: float = 30) -> bytes:
-    """The acknowledgment of this message. `timeout` in seconds, for all of it. Raises NoAcknowledgment."""
+def send(host: str, port: int, message: bytes, timeout: float = 30, tls: ssl.SSLContext | None = None) -> bytes:
+    """The acknowledgment of this message. `timeout` in seconds, for all of it; `tls` as adapters.adt.tls.client
+    makes it. Raises NoAcknowledgment."""
     wanted = header(message).control_id
     deadline = time.monotonic() + timeout
     try:
-        with socket.create_connection((host, port), timeout) as connection:
+        with _connected(host, port, timeout, tls) as connection:
             connection.sendall(framed(message))
             answer = _answer(connection, deadline)
     except (OSError, FrameError) as error:
@@ -35,6 +37,17 @@ def send(host: str, port: int, message: bytes, timeout: float = 30) -> bytes:
     if acknowledged(answer)[1] != wanted:
         raise WrongAcknowledgment("MSA-2 of the answer is not MSH-10 of the message")
     return answer
+
+
+def _connected(host: str, port: int, timeout: float, tls: ssl.SSLContext | None) -> socket.socket:
+    plain = socket.create_connection((host, port), timeout)
+    if tls is None:
+        return plain
+    try:
+        return tls.wrap_socket(plain, server_hostname=host)
+    except BaseException:
+        plain.close()
+        raise
 
 
 def _answer(connection: socket.socket, deadline: float) -> bytes:

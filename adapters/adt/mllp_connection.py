@@ -13,6 +13,7 @@ import socket
 from typing import Protocol, cast
 
 from adapters.adt.frames import FrameError, Splitter, framed
+from adapters.adt.senders import Peer
 
 PENDING_FRAMES = 64  # not yet acknowledged; no more is read from the connection meanwhile
 PENDING_BYTES = 1 << 20
@@ -42,9 +43,11 @@ class Connection(asyncio.Protocol):
         self._peer_reads = True
         self._timer: asyncio.TimerHandle | None = None
         self._transport: asyncio.Transport
+        self.peer: Peer
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
+        self.peer = Peer.of(transport)
         _keep_alive(transport.get_extra_info("socket"))
         self._listener.joined(self)
 
@@ -53,9 +56,9 @@ class Connection(asyncio.Protocol):
         self._go_on()
 
     def eof_received(self) -> bool:
-        """The peer sends no more; what it sent is still acknowledged."""
+        """The peer sends no more; what it sent is still acknowledged. (TLS has no such half: it ends both ways.)"""
         self.finish()
-        return True
+        return self._transport.get_extra_info("ssl_object") is None
 
     def connection_lost(self, _error: Exception | None) -> None:
         self._broken = True
@@ -94,7 +97,11 @@ class Connection(asyncio.Protocol):
             log.warning("MLLP connection from %s closed without an ACK: %s", self._peer(), why)
         self._broken = True
         self._stop_timer()
-        self._transport.close()
+        self._close()
+
+    def _close(self) -> None:
+        if not self._transport.is_closing():  # a transport of TLS does not bear it twice
+            self._transport.close()
 
     def _go_on(self) -> None:
         """Hand over what is complete and fits, then decide: read on, pause, wait or close."""
@@ -107,7 +114,7 @@ class Connection(asyncio.Protocol):
         except Exception as error:  # nothing that a peer sends may end more than its own connection
             self.failed(type(error).__name__)
         if self._over and not self._frames:
-            self._transport.close()
+            self._close()
         self._read_or_pause()
 
     def _take(self, frame: bytes) -> None:
@@ -120,7 +127,10 @@ class Connection(asyncio.Protocol):
         return self._peer_reads and self._frames < PENDING_FRAMES and self._bytes < PENDING_BYTES
 
     def _read_or_pause(self) -> None:
-        reading = self._has_room() and not self._over and not self._transport.is_closing()
+        if self._transport.is_closing():
+            self._stop_timer()
+            return
+        reading = self._has_room() and not self._over
         if reading:
             self._transport.resume_reading()
         else:

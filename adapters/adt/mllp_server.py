@@ -4,6 +4,7 @@ Rules: HL7 "Transport Specification: MLLP, Release 1"; HL7 v2.5.1 chapter 2.9 (a
 It runs in a thread and an event loop of its own, so that slow work elsewhere in the hub does not hold up senders.
 A fault of ours (database down, disk full) is answered with silence and a closed connection, never with a NACK:
 senders drop what is NACKed and send again what is not answered.
+With `tls` it speaks TLS alone; with `senders` a facility is believed from its own connections only.
 Refuses: more than MAX_CONNECTIONS. Then the oldest connection that never finished a frame makes room; where all
 have, the new one is closed.
 """
@@ -21,12 +22,15 @@ from dataclasses import dataclass
 from adapters.adt.group_commit import Accept, GroupCommit
 from adapters.adt.intake import Intake, answer, intake, is_work
 from adapters.adt.mllp_connection import Connection
+from adapters.adt.senders import Senders
+from adapters.adt.tls import ServerTls
 from hub.clock import Clock, micros
-from hub.inbox import Receipt
+from hub.inbox import Arrival, Receipt
 from hub.problems import Problem
 
 MAX_CONNECTIONS = 512
 BACKLOG = 512
+HANDSHAKE_SECONDS = 10
 
 log = logging.getLogger(__name__)
 
@@ -37,6 +41,10 @@ class _Slip:
 
     connection: Connection
     taken: Intake
+
+    @property
+    def arrival(self) -> Arrival | None:
+        return self.taken.arrival if self.taken.kept else None
 
 
 class MllpListener:
@@ -55,6 +63,8 @@ class MllpListener:
         production: bool,
         on_accepted: Callable[[], None],
         max_connections: int = MAX_CONNECTIONS,
+        tls: ServerTls | None = None,
+        senders: Senders | None = None,
     ):
         self.max_bytes = max_bytes
         self.idle_seconds = idle_seconds
@@ -64,9 +74,11 @@ class MllpListener:
         self._production = production
         self._on_accepted = on_accepted
         self._max_connections = max_connections
+        self._tls = tls
+        self._senders = senders
         self._connections: set[Connection] = set()
         self._unproven: dict[Connection, None] = {}  # never finished a frame; oldest first
-        self._commits = GroupCommit[_Slip](accept, lambda slip: slip.taken.arrival, self._settled)
+        self._commits = GroupCommit[_Slip](accept, lambda slip: slip.arrival, self._settled)
         self._grace = 0.0
 
     def start(self) -> int:
@@ -86,7 +98,14 @@ class MllpListener:
     async def _live(self, started: "Future[int]") -> None:
         self._loop, self._end = asyncio.get_running_loop(), asyncio.Event()
         try:
-            server = await self._loop.create_server(lambda: Connection(self), *self._address, backlog=BACKLOG)
+            server = await self._loop.create_server(
+                lambda: Connection(self),
+                *self._address,
+                backlog=BACKLOG,
+                ssl=self._tls,
+                ssl_handshake_timeout=HANDSHAKE_SECONDS if self._tls else None,
+                ssl_shutdown_timeout=HANDSHAKE_SECONDS if self._tls else None,
+            )
         except OSError as error:
             started.set_exception(error)
             return
@@ -126,8 +145,19 @@ class MllpListener:
         self._unproven.pop(connection, None)
 
     def took(self, connection: Connection, frame: bytes) -> None:
-        self._unproven.pop(connection, None)
-        self._commits.submit(_Slip(connection, intake(frame, micros(self._clock()), self._production)))
+        taken = intake(frame, micros(self._clock()), self._production)
+        if self._is_strange(connection, taken):
+            self.counted["refused senders"] += 1
+            log.warning("MLLP: a message for a facility that its connection may not send for was refused")
+            taken = taken.from_a_stranger()
+        else:
+            self._unproven.pop(connection, None)
+        self._commits.submit(_Slip(connection, taken))
+
+    def _is_strange(self, connection: Connection, taken: Intake) -> bool:
+        if self._senders is None:
+            return False
+        return taken.header is None or not self._senders.may(connection.peer, taken.header.facility_code)
 
     # What the committing thread tells.
 

@@ -1,18 +1,22 @@
 """The hospitals that send: deployment configuration, one row each; none is shipped.
 
-Columns: facility (MSH-4.1), name, mrn_system, visit_system (URIs), time_zone (IANA), npi (may be empty).
+Columns: facility (MSH-4.1), name, mrn_system, visit_system (URIs), time_zone (IANA), npi (may be empty), part2
+(`yes`: a program under 42 CFR Part 2, all of whose messages are its records; may be left out).
 Refuses: an unknown facility (UnknownFacility); at load a missing column, a repeated facility, an unknown time
-zone, a system that is no absolute URI, an NPI with a wrong check digit (ValueError: a configuration fault).
+zone, a system that is no absolute URI, an NPI with a wrong check digit, a part2 that is neither yes nor no
+(ValueError: a configuration fault).
 """
 
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 from urllib.parse import quote
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from fhir_mappings.adt.npi import is_npi
 from fhir_mappings.adt.problems import UnknownFacility
+from hub.fhir.systems import ACT_CODE
 
 _ABSOLUTE = re.compile(r"[a-z][a-z0-9+.-]*:\S+")
 
@@ -25,6 +29,7 @@ class Facility:
     visit_system: str
     time_zone: str
     npi: str | None = None
+    part2: bool = False
 
     @property
     def zone(self) -> ZoneInfo:
@@ -34,6 +39,15 @@ class Facility:
     def feed(self) -> str:
         """The feed's URI: meta.source of what it writes, and the root of identifiers the hub makes for it."""
         return f"urn:calaim-hub:adt:{quote(self.code, safe='')}"
+
+    @property
+    def security(self) -> list[dict[str, str]]:
+        """The security labels of whatever it sends: its own name says what it treats."""
+        return [{"system": ACT_CODE, "code": "42CFRPart2"}] if self.part2 else []
+
+    @property
+    def meta(self) -> dict[str, Any]:
+        return {"source": self.feed} | ({"security": self.security} if self.part2 else {})
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +79,14 @@ def _facility(row: Mapping[str, str], number: int) -> Facility:
         raise ValueError(f"facilities row {number}: {error}") from None
     npi = (row.get("npi") or "").strip() or None
     _check(values, npi, number)
-    return Facility(values.pop("facility"), npi=npi, **values)
+    return Facility(values.pop("facility"), npi=npi, part2=_part2(row, number), **values)
+
+
+def _part2(row: Mapping[str, str], number: int) -> bool:
+    said = (row.get("part2") or "no").strip().lower() or "no"
+    if said not in ("yes", "no"):
+        raise ValueError(f"facilities row {number}: part2 must be yes or no")
+    return said == "yes"
 
 
 def _check(values: Mapping[str, str], npi: str | None, number: int) -> None:

@@ -46,7 +46,7 @@ def coverage(insurance: Insurance, key: str, status: str, beneficiary: Element, 
     return filled(
         {
             "resourceType": "Coverage",
-            "meta": {"source": context.facility.feed},
+            "meta": context.facility.meta,
             "identifier": [
                 {"system": coverage_system(context), "value": key},
                 identifier("MB", context.cin_system if cin else "", cin or number),

@@ -22,6 +22,7 @@ def provenance(targets: Sequence[str], message: AdtMessage, recorded: datetime, 
     """`targets` are references; `recorded` is when the hub received the message."""
     return {
         "resourceType": "Provenance",
+        **({"meta": {"security": context.facility.security}} if context.facility.part2 else {}),
         "target": [{"reference": target} for target in targets],
         "occurredDateTime": fhir_date_time(message.occurred_at or message.event_at, context.zone),
         "recorded": fhir_instant(recorded),

@@ -39,7 +39,7 @@ def related_person(contact: NextOfKin, key: str, active: bool, patient: Element,
     return filled(
         {
             "resourceType": "RelatedPerson",
-            "meta": {"source": context.facility.feed},
+            "meta": context.facility.meta,
             "identifier": [{"system": related_person_system(context), "value": key}],
             "active": active,
             "patient": patient,

@@ -2,7 +2,8 @@
 
 Rules: v2-to-FHIR IG 1.0.0, segment map PID[Patient], tables 0001, 0002, 0136, 0190, 0200-0202; US Core 6.1.0
 - A person this feed created is brought up to date; what the resource holds besides stays.
-- A person of another source only gets the hospital's MRN; nothing else of theirs is touched.
+- A person of another source only gets the hospital's MRN; nothing else of theirs is touched. A program under
+  42 CFR Part 2 adds nothing: its number would tell what it treats.
 - Identifiers are added, never taken away. Missing name and sex are written as US Core's missing-data rule says.
 Refuses: codes without a row (UnmappedCode); a CIN other than the one the known person has (Unmatched).
 """
@@ -44,7 +45,7 @@ def new_patient(fields: PatientFields, mrn: str | None, cin: str | None, context
     told.setdefault("gender", "unknown")
     return {
         "resourceType": "Patient",
-        "meta": {"source": context.facility.feed},
+        "meta": context.facility.meta,
         "identifier": _identifiers(mrn, cin, context),
         **told,
     }

@@ -38,7 +38,7 @@ def encounter(visit: Visit, number: str, subject: Element, context: Context) -> 
     return filled(
         {
             "resourceType": "Encounter",
-            "meta": {"source": facility.feed},
+            "meta": facility.meta,
             "identifier": [identifier("VN", facility.visit_system, number)],
             "status": visit.status,
             "class": _class(facts, context),

@@ -113,6 +113,8 @@ def _patient(
     reference = f"Patient/{known.patient_id}"
     current = dict(known.resource or {})
     refuse_other_cin(current, person.cin, context)
+    if context.facility.part2 and not known.owned:  # a number of this program would tell everybody of it
+        return reference, []
     wanted = with_identifiers(current, person.mrn, person.cin if known.owned else None, context)
     if known.owned and not overtaken:
         wanted = updated_patient(wanted, fields, context)
