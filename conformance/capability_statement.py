@@ -9,10 +9,11 @@ from typing import Any
 
 from conformance.packages.catalog import Catalog
 from conformance.packages.statement import documentation, implementation_guides, supported_profiles
+from hub.audit.asked import PARAMETERS as AUDITED
 from hub.fhir.types import resource_types
 from hub.operations.table import offered as operations
 from hub.rest.formats import FORMATS
-from hub.rest.routes import ROUTES
+from hub.rest.routes import ROUTES, VIRTUAL
 from hub.rest.write import PATCH_JSON
 from hub.search.compartments import COMPARTMENTS
 from hub.search.inclusions import offered, offered_reverse
@@ -31,6 +32,7 @@ def capability_statement(
     started: str,
     conditional_delete: str = "single",
     packages: Catalog | None = None,
+    authorize_endpoint: str = "",
 ) -> dict[str, Any]:
     """The statement of an instance. `started` is an instant; `base` the public FHIR base URL; `conditional_delete`
     is `single` or `multiple`, as the deployment has it."""
@@ -50,7 +52,7 @@ def capability_statement(
             {
                 "mode": "server",
                 "documentation": documentation(packages),
-                "security": _security(token_endpoint),
+                "security": _security(token_endpoint, authorize_endpoint),
                 "resource": [
                     _resource(name, conditional_delete, profiles.get(name, ())) for name in sorted(resource_types())
                 ],
@@ -62,11 +64,14 @@ def capability_statement(
     }
 
 
-def _security(token_endpoint: str) -> dict[str, Any]:
+def _security(token_endpoint: str, authorize_endpoint: str) -> dict[str, Any]:
+    """Where to sign in, for clients that do not read the SMART configuration."""
+    places = {"token": token_endpoint, "authorize": authorize_endpoint}
+    told = [{"url": name, "valueUri": address} for name, address in places.items() if address]
     return {
-        "extension": [{"url": OAUTH_URIS, "extension": [{"url": "token", "valueUri": token_endpoint}]}],
+        "extension": [{"url": OAUTH_URIS, "extension": told}],
         "service": [{"coding": [{"system": SMART_SERVICE, "code": "SMART-on-FHIR"}]}],
-        "description": "OAuth 2.0 for backend services (private_key_jwt) with SMART scopes",
+        "description": "OAuth 2.0 with SMART scopes: App Launch for people, private_key_jwt for backend services",
     }
 
 
@@ -87,6 +92,8 @@ def _guides(packages: Catalog | None) -> dict[str, Any]:
 
 
 def _resource(resource_type: str, conditional_delete: str, profiles: Sequence[str]) -> dict[str, Any]:
+    if resource_type in VIRTUAL:
+        return _virtual(resource_type)
     return {
         "type": resource_type,
         **({"supportedProfile": list(profiles)} if profiles else {}),
@@ -99,9 +106,25 @@ def _resource(resource_type: str, conditional_delete: str, profiles: Sequence[st
         "conditionalUpdate": True,
         "conditionalDelete": conditional_delete,
         "searchInclude": offered(resource_type),
-        "searchRevInclude": offered_reverse(resource_type),
+        "searchRevInclude": [
+            name for name in offered_reverse(resource_type) if name.partition(":")[0] not in VIRTUAL
+        ],
         "searchParam": list(_parameters(resource_type)),
         "operation": operations(level_is_system=False, resource_type=resource_type),
+    }
+
+
+def _virtual(resource_type: str) -> dict[str, Any]:
+    """A type whose resources the hub itself tells: they are read and searched, in few ways."""
+    definitions = rows_of(resource_type)
+    return {
+        "type": resource_type,
+        "interaction": [{"code": code} for code in VIRTUAL[resource_type]],
+        "versioning": "no-version",
+        "searchParam": [
+            {"name": name, "definition": definitions[name]["url"], "type": kind} for name, kind in AUDITED.items()
+        ],
+        "operation": operations(level_is_system=False, resource_type=resource_type, levels=("type",)),
     }
 
 

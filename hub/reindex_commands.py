@@ -8,6 +8,7 @@ import typer
 
 from hub import clock, reindex
 from hub.reindex import Job, Reindex
+from hub.rights.labels import NO_PART2, Part2Sources
 from hub.search.custom import READY, STOPPED
 from hub.store.engine import Database
 
@@ -17,9 +18,12 @@ Url = Annotated[str, typer.Argument(help="The SearchParameter's url, or the word
 
 
 def reindex_commands(
-    database: Callable[[], Database], base: Callable[[], str], now: clock.Clock = clock.now
+    database: Callable[[], Database],
+    base: Callable[[], str],
+    now: clock.Clock = clock.now,
+    part2: Callable[[], Part2Sources] = lambda: NO_PART2,
 ) -> typer.Typer:
-    """`base` gives the hub's own FHIR base URL."""
+    """`base` gives the hub's own FHIR base URL, `part2` whose data is a Part 2 record."""
     app = typer.Typer(no_args_is_help=True, help="The search index: parameters of your own, and everything anew.")
 
     @app.command()
@@ -51,7 +55,7 @@ def reindex_commands(
         """Index everything anew, once after an upgrade from release 1, while the hub serves. Ctrl-C leaves the rest
         to the worker; `hub reindex stop all` stops it."""
         number = database().writing(lambda connection: reindex.everything(connection, clock.micros(now())))
-        _follow(Reindex(database(), base(), now), number)
+        _follow(Reindex(database(), base(), now, part2=part2()), number)
 
     return app
 

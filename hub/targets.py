@@ -16,7 +16,7 @@ from hub.access import Access
 from hub.fhir.bundles import Entry
 from hub.problems import Problem
 from hub.search.query import Query
-from hub.store import conditions, parameters
+from hub.store import conditions, header_values, parameters
 from hub.store.conditions import Identity
 from hub.store.read import Stored
 from hub.versions import Target
@@ -63,8 +63,8 @@ _BY_METHOD = {"POST": _created, "PUT": _updated, "PATCH": _changed, "DELETE": _c
 def are_simple(entries: Iterable[Entry]) -> bool:
     """Whether nobody needs to take turns for these, as far as one can see from outside: at most one of them changes
     what may be there, and that is known by its id."""
-    if any(entry.type == parameters.TYPE for entry in entries):  # more is written than one statement can
-        return False
+    if any(entry.type in (parameters.TYPE, header_values.TYPE) for entry in entries):
+        return False  # more is written than one statement can
     changes = [entry for entry in entries if entry.method != "POST" or entry.if_none_exist]
     return len(changes) <= 1 and not any(entry.query for entry in changes)
 

@@ -22,7 +22,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from tests.bench import adt, facade, floor, footprint, notices, rest, scale
+from tests.bench import adt, audit, facade, floor, footprint, notices, rest, scale, sight, token
 from tests.bench.grounds import QUICK, Ground, Size, ground
 from tests.bench.machine import machine
 from tests.bench.measures import BOTH, BY_KEY, POSTGRESQL, Figure, held_against
@@ -39,6 +39,9 @@ SECTIONS: dict[str, tuple[Callable[[Ground], Iterator[Figure]], ...]] = {
     "rest": (rest.rest,),
     "facade": (facade.facade,),
     "scale": (scale.scale,),
+    "sight": (sight.sight,),
+    "token": (token.token,),
+    "audit": (audit.audit,),
 }
 console = Console(width=None if sys.stdout.isatty() else 120)
 

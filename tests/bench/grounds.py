@@ -23,6 +23,8 @@ from tests.bench.measures import POSTGRESQL, SQLITE
 from tests.flows.hub_process import HubProcess
 from tests.postgresql import Cluster
 
+# the load is one client, which asks as much as it can
+SETTINGS = {"HUB_RATE_PER_SECOND": "0"}
 # what docs/runbook.md recommends for a machine of this size; fsync and synchronous_commit stay on
 RECOMMENDED = ("-c", "shared_buffers=1GB", "-c", "max_wal_size=4GB", "-c", "checkpoint_timeout=15min")
 
@@ -46,6 +48,10 @@ class Size:
     facade_seconds: float = 10
     scale: tuple[int, int] = (10_000, 1_000_000)
     scale_requests: int = 300
+    tokens: int = 200
+    checks: int = 20_000
+    audit_rounds: int = 8
+    audit_seconds: float = 4
     floor: int = 1500
 
 
@@ -64,6 +70,10 @@ QUICK = Size(
     facade_seconds=2,
     scale=(1200, 6000),
     scale_requests=30,
+    tokens=20,
+    checks=2000,
+    audit_rounds=2,
+    audit_seconds=1,
     floor=300,
 )
 
@@ -119,7 +129,7 @@ class Ground:
         self._copies += 1
         name = f"{self.name}-run-{self._copies}"
         url = self._copy(members, name)
-        running = Running(HubProcess(self.folder / name, url, **settings), Database(url))
+        running = Running(HubProcess(self.folder / name, url, **SETTINGS, **settings), Database(url))
         try:
             yield running
         finally:

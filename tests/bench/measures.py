@@ -90,6 +90,23 @@ SEARCHES = {
     "newest": "Task by status, the 20 changed last",
     "sorted": "Task by status, the 20 authored last",
 }
+# searches that find the same for everybody who asks about members of the small panel; the others do not
+COMPARED = ("identifier", "tasks", "include", "chain", "has")
+VIEWERS = {
+    "hub": "the hub itself",
+    "custodian": "custodian",
+    "panel-small": "a panel of 300",
+    "panel-large": "a panel of 20,000",
+    "referrals": "300 referrals",
+}
+TOKENS = {
+    "cached": "token found in the cache",
+    "limits": "limits of the client counted",
+    "predicate": "predicate of who may see what, with its values",
+    "lookup": "token not in the cache, looked up",
+    "issue": "POST /auth/token with a signed assertion",
+}
+AUDITED = {"read": "read", "tasks": "Task by patient and status"}
 WRITES = ("create", "update", "conditional_create", "transaction")
 MEASURES = (
     Measure("ack.p50", "ADT frame → durable ACK, 100/s over 8 connections, p50", "ms", floor=_of_commit("p50")),
@@ -127,6 +144,30 @@ MEASURES = (
             Measure(f"scale.{name}.small", f"at 10,000 resources: {title}, p50", "ms"),
             Measure(f"scale.{name}.large", f"at 1,000,000 resources: {title}, p50", "ms"),
             Measure(f"scale.{name}.ratio", "the second divided by the first", "", 2),
+        )
+    ),
+    *(
+        row
+        for name, title in SEARCHES.items()
+        for viewer, who in VIEWERS.items()
+        for row in (
+            Measure(f"sight.{name}.{viewer}", f"seen by {who}: {title}, p50", "µs"),
+            *(
+                (Measure(f"sight.{name}.{viewer}.ratio", "divided by the hub's own", "", 1.2),)
+                if name in COMPARED and viewer != "hub"
+                else ()
+            ),
+        )
+    ),
+    Measure("token.check", "CPU time a request: token, limits and predicate", "µs", 150),
+    *(Measure(f"token.{name}", f"CPU time: {title}", "µs") for name, title in TOKENS.items()),
+    *(
+        row
+        for name, title in AUDITED.items()
+        for row in (
+            Measure(f"audit.{name}.no", f"FHIR API without the audit: {title}", "/s"),
+            Measure(f"audit.{name}.yes", f"FHIR API with the audit: {title}", "/s"),
+            Measure(f"audit.{name}.cost", "the audit takes from the rate", "%", 25),
         )
     ),
     Measure("bundle.memory", "a transaction of 500 entries adds to its process, at most", "MB", 64),

@@ -26,7 +26,7 @@ class Partner:
         return hub.command("token", "--client", self.id, "--key", str(self.key), "--scope", scope).strip()
 
 
-def register(hub: HubProcess, id: str, role: str = "ecm-provider", scope: str = "system/*.cruds") -> Partner:
+def register(hub: HubProcess, id: str, role: str = "custodian", scope: str = "system/*.cruds") -> Partner:
     """Make a key pair and add the client by the command line, as an operator would."""
     key = new_key("ES384")
     private, public = hub.folder / f"{id}.private.json", hub.folder / f"{id}.jwks.json"

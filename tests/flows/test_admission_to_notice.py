@@ -85,7 +85,7 @@ def test_an_admission_reaches_the_lead_care_manager_and_a_discharge_opens_a_task
 
 
 def test_fhirpy_gets_a_token_by_hand_and_finds_the_care_team(hub: HubProcess) -> None:
-    partner = register(hub, "harbor-ehr", "ehr")
+    partner = register(hub, "harbor-ehr")
     client = SyncFHIRClient(hub.fhir, authorization=f"Bearer {partner.token(hub)}")
     client.execute("", method="POST", data=stories.member_and_care_plan())
     member = client.resources("Patient").search(identifier=f"{stories.CIN_SYSTEM}|{stories.CIN}").get()
@@ -96,7 +96,7 @@ def test_fhirpy_gets_a_token_by_hand_and_finds_the_care_team(hub: HubProcess) ->
 
 
 def test_an_unmapped_code_waits_and_goes_through_after_its_row_was_added(hub: HubProcess) -> None:
-    api = _session(hub, register(hub, "harbor-ehr", "ehr"))
+    api = _session(hub, register(hub, "harbor-ehr"))
     strange = stories.adt("A01", "S1", visit="V9").replace("|SIB|", "|XSIB|")
     assert _send(hub, strange) == ("AA", "S1")
     _wait_for(lambda: "unmapped" in hub.command("inbox", "list"))
@@ -125,7 +125,7 @@ def test_a_message_of_an_unknown_hospital_is_safe_and_waits(hub: HubProcess) -> 
 
 
 def test_a_member_whom_nobody_knows_becomes_a_patient_of_the_hospital(hub: HubProcess) -> None:
-    api = _session(hub, register(hub, "harbor-ehr", "ehr"))
+    api = _session(hub, register(hub, "harbor-ehr"))
     _send(hub, stories.adt("A04", "N1", cin="95555555C"))
     _wait_for(lambda: _found(api, hub, "Patient", identifier="https://nowhere.example/mrn|M95555555C"))
     (patient,) = _found(api, hub, "Patient", identifier="https://nowhere.example/mrn|M95555555C")
@@ -133,7 +133,7 @@ def test_a_member_whom_nobody_knows_becomes_a_patient_of_the_hospital(hub: HubPr
 
 
 def test_a_known_number_with_another_name_and_birth_date_is_nobody_until_a_person_decides(hub: HubProcess) -> None:
-    api = _session(hub, register(hub, "harbor-ehr", "ehr"))
+    api = _session(hub, register(hub, "harbor-ehr"))
     api.post(hub.fhir, json=stories.member_and_care_plan())
     other = stories.adt("A01", "O1").replace("Testperson-Alder", "Otherperson-Elm").replace("19800203", "20010101")
     _send(hub, other)

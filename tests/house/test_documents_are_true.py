@@ -14,7 +14,7 @@ from hub.settings import SETTINGS
 ROOT = Path(__file__).resolve().parents[2]
 DOCUMENTS = sorted([ROOT / "README.md", *(ROOT / "docs").glob("*.md"), *(ROOT / "docs" / "adr").glob("*.md")])
 _LINK = re.compile(r"\]\((?!https?:)([^)#]*)(#[^)]*)?\)")
-_COMMAND = re.compile(r"(?:`|\.venv/bin/)hub\s+((?:clients|inbox|send)\s+[a-z-]+|[a-z]+)")
+_COMMAND = re.compile(r"(?:`|\.venv/bin/)hub\s+((?:clients|inbox|send|break-glass)\s+[a-z-]+|[a-z-]+)")
 _SETTING = re.compile(r"\bHUB_[A-Z_]+\b")
 _FILE = re.compile(r"`((?:hub|auth|adapters|conformance|fhir_mappings|tests|docs)/[A-Za-z0-9_./-]*)`")
 TESTS_ONLY = {"HUB_REQUIRE_POSTGRESQL"}
