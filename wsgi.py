@@ -332,7 +332,16 @@ def _deliveries(mine: Parts) -> Any:
         mine.settings["HUB_WEBHOOK_TIMEOUT_SECONDS"],
         Route(mine.settings["HUB_WEBHOOK_HOSTS"]),
         header_key=mine.settings.secret_key(),
+        tell=_notices_told(rights.access_of),
     )
+
+
+def _notices_told(access_of: Callable[[str], Any]) -> Any:
+    if recorder() is None:
+        return None
+    from hub.notifications.told import NoticesTold
+
+    return NoticesTold(recorder(), access_of)
 
 
 def make_listener(on_accepted: Callable[[], None] = lambda: None) -> Any:

@@ -101,6 +101,7 @@ RULES: tuple[tuple[str, Callable[[Client], bool]], ...] = (
     ),
     ("A client without keys of its own has no JWK Set", lambda c: c.kind == ASYMMETRIC or not _has_keys(c)),
     ("A symmetric client, and no other, has a secret", lambda c: (c.kind == SYMMETRIC) == bool(c.secret_hash)),
+    ("A resource server proves itself: it is confidential", lambda c: not (c.resource_server and c.kind == PUBLIC)),
     ("system/ scopes are for client_credentials", lambda c: smart.SYSTEM not in _contexts(c) or _is_backend(c)),
     (
         "These scopes are not for a backend service: they need the grant type authorization_code",

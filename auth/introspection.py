@@ -11,6 +11,7 @@ nothing else.
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -62,7 +63,9 @@ class Introspection:
             known = known_tokens.find(connection, token)
             if known is None or known.is_refresh or known.row.certificate:
                 return None  # whose certificate was shown is not known here
-            return _usable(connection, known, now)
+            found = _usable(connection, known, now)
+            # what a person's app holds goes through many hands: it asks about its own only
+            return replace(found, resource_server=False) if found and known.row.user_id else found
 
         client = self._database.reading(holder)
         if client is None:

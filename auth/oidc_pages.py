@@ -16,11 +16,11 @@ from flask import Response, request
 
 from auth import users
 from auth.oidc import Begun, OidcError, Provider
-from auth.sealing import seal, unseal
 from auth.sign_in import MANY, SignedIn
 from auth.sign_in_pages import REFUSED
 from auth.users import User
 from auth.visit import Site, Visit, require_genuine, visit_of
+from hub.sealing import seal, unseal
 
 log = logging.getLogger(__name__)
 

@@ -16,7 +16,7 @@ from typing import TypeAlias
 
 from hub.fhir.elements import elements_of
 from hub.fhir.types import resource_types
-from hub.rights.directory import DIRECTORY
+from hub.rights.directory import CONFORMANCE, DIRECTORY
 from hub.sight import COVERAGE, EPISODE, GRANTED, PANEL, PROXY, REFERRAL, REGISTERED, TEAM
 
 FREE, CONSENT, NEVER = "free", "consent", "never"
@@ -124,7 +124,7 @@ def letters_of(role_id: str) -> Letters:
 def groups() -> Mapping[str, frozenset[str]]:
     """Every group of types; together they hold each R4 type once."""
     found = {row["group"]: frozenset(row["types"].split()) for row in _rows("type_groups.csv")}
-    return found | {"directory": DIRECTORY}
+    return found | {"directory": DIRECTORY - CONFORMANCE, "conformance": CONFORMANCE}
 
 
 @cache

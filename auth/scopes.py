@@ -11,6 +11,7 @@ context of the other kind of client, granular scopes by anything but R4's own to
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from urllib.parse import parse_qsl
 
 from hub.fhir.types import resource_types
@@ -65,7 +66,13 @@ class Scope:
     @property
     def conditions(self) -> tuple[tuple[str, str], ...]:
         """The pairs (parameter, value) that all must hold, of a granular scope."""
-        return tuple(parse_qsl(self.query, keep_blank_values=True))
+        return _conditions(self.query)
+
+
+@lru_cache(maxsize=1024)
+def _conditions(query: str) -> tuple[tuple[str, str], ...]:
+    """Read once: hundreds of scopes are compared with hundreds."""
+    return tuple(parse_qsl(query, keep_blank_values=True))
 
 
 Scopes = tuple[Scope, ...]

@@ -10,7 +10,7 @@ from datetime import datetime
 
 import pyotp
 
-from auth.sealing import seal, unseal
+from hub.sealing import seal, unseal
 
 STEP_SECONDS = 30
 PURPOSE = "second factor"

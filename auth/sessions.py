@@ -16,9 +16,9 @@ from datetime import datetime
 from flask import Request, Response
 from sqlalchemy import Connection, delete, insert, select, true, update
 
-from auth.sealing import derived
 from auth.users import User, user_of
 from hub.clock import micros
+from hub.sealing import derived
 from hub.store.tables_auth import user_account, user_session
 
 NAME = "hub-session"

@@ -18,9 +18,9 @@ from joserfc.jwk import RSAKey
 from sqlalchemy import Connection, Row, insert, select, update
 
 from auth.recorded import changed
-from auth.sealing import seal, unseal
 from hub.clock import Clock, micros
 from hub.clock import now as clock_now
+from hub.sealing import seal, unseal
 from hub.store.engine import Database
 from hub.store.tables_auth import signing_key
 

@@ -10,7 +10,7 @@ another client: who may change a Subscription must not learn the value by having
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from sqlalchemy import Connection
@@ -45,8 +45,7 @@ class Kept:
     def sealed(self, key: bytes, version: int, at: int) -> Sealed:
         from hub.sealing import seal  # cryptography: not for everybody who writes
 
-        content = [self.subscription, self.owner, self.endpoint, dict(self.values)]
-        return Sealed(version, seal(key, PURPOSE, json.write(content), at / 1_000_000))
+        return Sealed(version, seal(key, PURPOSE, json.write(asdict(self)), at / 1_000_000))
 
 
 def opened(key: bytes, subscription: str, sealed: Sealed | None) -> Kept | None:
@@ -56,8 +55,7 @@ def opened(key: bytes, subscription: str, sealed: Sealed | None) -> Kept | None:
     content = unseal(key, PURPOSE, sealed.headers) if sealed else None
     if content is None:
         return None
-    parts: Any = json.stored(content)
-    kept = Kept(*parts)
+    kept = Kept(**json.stored(content))
     return kept if kept.subscription == subscription else None
 
 

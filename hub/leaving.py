@@ -15,10 +15,11 @@ from sqlalchemy import Connection
 from hub import clock, release
 from hub.access import Access
 from hub.fhir import json
+from hub.rights.facts import OWN_PEOPLE, facts_of
 from hub.rights.labels import SUD_BITS
 from hub.search.edges import address
 from hub.search.values import references
-from hub.sight import Sight
+from hub.sight import NOBODY, SEVERAL, UNKNOWN, Sight
 from hub.store import consents
 from hub.store.read import Stored
 from hub.store.sight import glass_is_broken, related
@@ -56,13 +57,15 @@ class Leaving:
 def leaving(connection: Connection, access: Access, rows: Sequence[Stored], base: str = "") -> Leaving:
     """The same rows in the same order, with the bodies that may leave; without those that may not any more."""
     sight = access.sight
-    if sight.everything or not any(row.labels > 0 or _is_shaped(sight, row.type) for row in rows):
+    if sight.everything or not any(row.labels > 0 or row.is_earlier or _is_shaped(sight, row.type) for row in rows):
         return Leaving(list(rows))
     closed = {row.patient for row in rows if _needs_consent(sight, row)}
     relied_on = consents.relied_on(connection, closed, sight, clock.micros(clock.now())) if closed else {}
     found = Leaving([], relied_on=relied_on)
     for row in rows:
         if _needs_consent(sight, row) and not _is_open(connection, access, row, relied_on):
+            continue
+        if row.is_earlier and not _is_theirs(connection, sight, row, base):
             continue
         found.labels |= max(row.labels, 0)
         found.rows.append(_shown(connection, sight, row, relied_on.get(row.patient, ()), base))
@@ -89,6 +92,22 @@ def _is_open(connection: Connection, access: Access, row: Stored, relied_on: Map
     return bool(relied_on.get(row.patient)) or glass_is_broken(connection, access.sight, row.patient)
 
 
+def _is_theirs(connection: Connection, sight: Sight, row: Stored, base: str) -> bool:
+    """Whether an earlier version is about who the resource is about now, or about others whom the caller may see.
+    Nobody knows whether what was closed is open for those."""
+    if row.body is None or sight.all_patients:
+        return True
+    content = json.stored(row.body)
+    if row.type in OWN_PEOPLE or (row.type == "Patient" and "link" not in content):
+        return True
+    was = facts_of({**content, "id": row.id}, base)
+    others = (set(was.patients) or {was.patient}) - {NOBODY, UNKNOWN, row.patient}
+    if not others:
+        return True
+    is_closed = bool(max(row.labels, 0) & (sight.guarded | sight.never)) and row.patient != SEVERAL
+    return not is_closed and related(connection, sight, others) == others
+
+
 def _shown(connection: Connection, sight: Sight, row: Stored, relied_on: Sequence[str], base: str) -> Stored:
     body = row.body
     if body is None:
@@ -103,7 +122,7 @@ def _shown(connection: Connection, sight: Sight, row: Stored, relied_on: Sequenc
 def _shaped(connection: Connection, sight: Sight, content: dict[str, Any], base: str) -> dict[str, Any]:
     kind = content["resourceType"]
     if kind == "Group" and "member" in content:
-        content = _with_members(content, _members_seen(connection, sight, content["member"], base), base)
+        content = _with_members(content, members_seen(connection, sight, content["member"], base), base)
     shown = sight.elements.get(kind)
     if shown is None:
         return content
@@ -113,21 +132,21 @@ def _shaped(connection: Connection, sight: Sight, content: dict[str, Any], base:
     return kept if len(kept) == len(content) else _subsetted(kept)
 
 
-def _members_seen(connection: Connection, sight: Sight, members: Iterable[Any], base: str) -> Collection[int]:
-    patients = {each for member in members for each in _patient(member, base)}
+def members_seen(connection: Connection, sight: Sight, members: Iterable[Any], base: str) -> Collection[int]:
+    patients = {each for member in members for each in member_patients(member, base)}
     return related(connection, sight, patients)
 
 
 def _with_members(content: dict[str, Any], seen: Collection[int], base: str) -> dict[str, Any]:
     """A Group without the people that the caller has nothing to do with now; its number of members goes, too."""
-    kept = [member for member in content["member"] if set(_patient(member, base)) <= set(seen)]
+    kept = [member for member in content["member"] if set(member_patients(member, base)) <= set(seen)]
     if len(kept) == len(content["member"]):
         return content
     rest = {name: value for name, value in content.items() if name not in ("member", "quantity", "text")}
     return _subsetted(rest | ({"member": kept} if kept else {}))
 
 
-def _patient(member: Any, base: str) -> list[int]:
+def member_patients(member: Any, base: str) -> list[int]:
     """The address of who a member is; somebody who is no resource here is nobody's."""
     named = references(member.get("entity"), base)
     found = [address(kind, identity) if kind else 0 for kind, identity in named]

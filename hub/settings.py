@@ -166,7 +166,7 @@ SETTINGS: tuple[Setting, ...] = (
         "HUB_TRUSTED_PROXIES",
         "127.0.0.0/8,::1/128",
         "Comma-separated networks of proxies before the hub, or `none`. From them alone `X-Forwarded-For` and "
-        "`HUB_CLIENT_CERT_HEADER` are believed.",
+        "`HUB_CLIENT_CERT_HEADER` are believed; they must take away headers with `_` in their name.",
         _networks,
     ),
     Setting(

@@ -17,6 +17,7 @@ from sqlalchemy import Connection
 
 from hub import clock, targets
 from hub.access import Access
+from hub.fhir import json
 from hub.fhir.bundles import ID, Entry
 from hub.header_values import HeaderValues
 from hub.problems import Issue, Problem
@@ -24,6 +25,7 @@ from hub.resolution import Content, Links
 from hub.rights.labels import NO_PART2, Part2Sources
 from hub.search import custom
 from hub.search.index import IndexRows, index_change, index_rows
+from hub.shown_part import ShownPart
 from hub.sight import ALL
 from hub.store import parameters, write
 from hub.store.engine import Database, Overtaken
@@ -155,7 +157,8 @@ class Transactions:
         if targets.changed_since(found, held, self._base):
             raise Overtaken
         work = Work(clock.micros(self._now()), held, access.who)
-        contents = [(target, self._content(target, work, many)) for target in found]
+        part = ShownPart(connection, access.sight, self._base)
+        contents = [(target, self._content(target, work, part, many)) for target in found]
         links = Links(connection, access, self._base, contents)
         whose = Whose(connection, access, self._base, self._part2, held, lock)
         headers = HeaderValues(connection, access, self._header_key)
@@ -192,13 +195,16 @@ class Transactions:
         targets.refuse_twice(found)
         return found
 
-    def _content(self, target: Target, work: Work, many: bool) -> Resource | None:
+    def _content(self, target: Target, work: Work, part: ShownPart, many: bool) -> Resource | None:
         """What is to be written; a patch is applied, and what it makes checked, now that its resource is locked."""
-        entry = target.entry
+        entry, old = target.entry, work.held.get(target.identity) if target.identity else None
+        if entry.method == "PUT" and entry.resource and old and old.body and not part.is_whole(entry.type):
+            with _named(entry, many):
+                return part.update(entry.type, json.stored(old.body), entry.resource)
         if entry.method != "PATCH":
             return entry.resource
         with _named(entry, many):
-            made = patched(entry, work.held.get(target.identity) if target.identity else None)
+            made = patched(replace(entry, patch=part.patch(entry.type, entry.patch)), old)
             self._must_be_valid(made, entry, work.who, many)
             return made
 

@@ -20,12 +20,13 @@ from hub.problems import Problem
 from hub.rights import facts
 from hub.rights.consent_forms import told_by
 from hub.rights.consents import opens_own
+from hub.rights.directory import DIRECTORY
 from hub.rights.facts import Facts
 from hub.rights.labels import Part2Sources, labels_of, raised, with_labels
 from hub.rights.relations import without_own
 from hub.search.edges import address
 from hub.search.index import IndexRows
-from hub.sight import NOBODY, OWNED, REGISTERED, UNKNOWN
+from hub.sight import COVERAGE, NOBODY, OWNED, PROXY, REGISTERED, UNKNOWN
 from hub.store.engine import Overtaken
 from hub.store.read import Stored
 from hub.store.sight import covers, related
@@ -71,6 +72,9 @@ class Whose:
         mask = labels_of(named, self._access.source, self._part2)
         if kind == facts.CONSENT:
             mask |= told_by(named)
+        limited = not (self._access.sight.everything or self._access.sight.all_patients)
+        if kind in DIRECTORY and limited and mask & ~(old.labels if old else 0):
+            raise Problem("forbidden", "This client hides no directory entry from others", "meta.security")
         if old and old.labels > 0:
             mask = raised(old.labels, mask)
         found = self._facts[target.identity] = facts.facts_of(named, self._base)
@@ -135,6 +139,9 @@ class Whose:
             if not sight.kinds & REGISTERED:
                 raise Problem("forbidden", "This client registers no members", "Patient")
             return
+        old = self._held.get((change.type, change.id))
+        if old and found.patient == UNKNOWN and old.patient not in (NOBODY, UNKNOWN):
+            raise Problem("forbidden", "This client does not take anything out of a patient's record", change.type)
         patients = found.patients or ({found.patient} - {NOBODY, UNKNOWN})
         if not covers(self._connection, sight, patients):
             raise Problem(
@@ -187,9 +194,10 @@ class Whose:
             now.relations = made
             return
         mine = {row for row in made if row[2] & KEPT}
-        now.relations = mine | without_own(
-            before.relations, self._known_to_writer(before, made - mine), sight.holders
-        )
+        # its staff would be itself; and whom a consent waits for, a proxy or coverage, those bring who may not gain
+        apart = {*sight.holders, *facts.people_named(content, self._base)}
+        apart |= {row[1] for row in made if row[2] & (PROXY | COVERAGE)}
+        now.relations = mine | without_own(before.relations, self._known_to_writer(before, made - mine), apart)
 
     def _known_to_writer(self, before: IndexRows, made: set[facts.Relation]) -> set[facts.Relation]:
         """Nobody hands over whom it has nothing to do with: a Group's new members are the writer's own people."""

@@ -64,7 +64,7 @@ AGENTS: Mapping[str, tuple[Resource, Resource, str]] = {
 }
 SECURITY_AGENTS = (APPLICATION, AUTHORIZATION_SERVER, "IRCP")
 USER_ROLES = {"IRCP": "information recipient", "AUT": "author (originator)", "CST": "custodian"}
-NETWORK_ADDRESS, NETWORK_URI = "2", "5"  # https://hl7.org/fhir/R4/valueset-network-type.html
+NETWORK_NAME, NETWORK_ADDRESS, NETWORK_URI = "1", "2", "5"  # https://hl7.org/fhir/R4/valueset-network-type.html
 HUB = "CalAIM FHIR Hub"
 NOBODY = "unknown"  # who sent no token, or none that is known
 DISCLOSURE_ENDING = "-d"
@@ -103,7 +103,7 @@ class Teller:
         """All of one record, in the order of their places."""
         for place, release in enumerate(record.releases, start=1):
             yield self._one(Place(seq, place), record, release)
-            if discloses_part_2(record, release.labels):
+            if discloses_part_2(record, release):
                 yield self.disclosure(Place(seq, place, True), record, release)
         if not record.releases:
             yield self._one(Place(seq, 0), record, None)
@@ -218,9 +218,15 @@ def _client(record: Record, role: Resource) -> Resource:
         "who": {"identifier": {"value": record.client}} if record.client else {"display": NOBODY},
         "name": record.client or NOBODY,
         "requestor": not record.user,
-        "network": {"address": record.network or "localhost", "type": NETWORK_ADDRESS if record.network else "1"},
+        "network": _network(record.network),
     }
     return made | ({"role": [{"text": record.role}]} if record.role else {})
+
+
+def _network(text: str) -> Resource:
+    """An address; a name where it is one: that of a webhook's receiver, or nobody's."""
+    is_address = ":" in text or text.replace(".", "").isdigit()
+    return {"address": text or "localhost", "type": NETWORK_ADDRESS if is_address else NETWORK_NAME}
 
 
 def _user(record: Record, role: str) -> Iterator[Resource]:

@@ -94,8 +94,9 @@ def disclosures(connection: Connection, base: str, patient: int, times: Range) -
     teller = Teller(base, _ids(connection, [patient]))
     for row in rows:
         record = decoded(row.record)
-        if is_disclosure(record) and not record.own:
-            yield teller.disclosure(Place(row.seq, row.place, True), record, record.releases[row.place - 1])[1]
+        release = record.releases[row.place - 1]
+        if is_disclosure(record) and not record.own and not release.own:
+            yield teller.disclosure(Place(row.seq, row.place, True), record, release)[1]
 
 
 def newest(connection: Connection, limit: int) -> list[tuple[int, Record]]:

@@ -12,11 +12,12 @@ LONGEST_QUERY = 16_384  # characters; a form may be as long as a body
 
 class Release(msgspec.Struct, frozen=True, array_like=True):
     """What left about one patient: its address (hub.search.edges), the sensitivity labels of what left (a mask),
-    and the ids of the Consents that it was released by."""
+    and the ids of the Consents that it was released by. `own`: all of it is data that the reader brought itself."""
 
     patient: int
     labels: int = 0
     consents: tuple[str, ...] = ()
+    own: bool = False
 
 
 class Record(msgspec.Struct, frozen=True, array_like=True):

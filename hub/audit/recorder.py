@@ -10,32 +10,25 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection
 
 from hub import clock
 from hub.access import Access
 from hub.audit.journal import Journal
-from hub.audit.record import Record, Release, encoded
+from hub.audit.record import Record, encoded
+from hub.audit.releases import asks_the_store, releases_of
 from hub.audit.store import move_all
-from hub.fhir import json
 from hub.fhir.bundles import Entry
-from hub.rights.facts import OWN_PEOPLE
-from hub.search.compartments import patients_of
-from hub.search.edges import address
 from hub.search.index import IndexRows
-from hub.sight import NOBODY, PURPOSES, SEVERAL, UNKNOWN
-from hub.store.consents import RELEASED_BY_CONSENT, relied_on
+from hub.sight import PURPOSES
 from hub.store.engine import Database
 from hub.store.read import Stored
 from hub.store.rids import new_rid
-from hub.store.tables import index_patient
 from hub.versions import Result
 
 INTERACTIONS = {"POST": "create", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
 WHOLE = "transaction"  # a Bundle's own interaction
 BY_ENTRY = (WHOLE, "operation")  # what they write is told as what it is
-CHUNK = 500
-BY_CONSENT = sum(RELEASED_BY_CONSENT)
 NO_ROWS: Mapping[int, tuple[IndexRows, IndexRows]] = {}
 
 Row = tuple[int, bytes]  # of audit_pending
@@ -129,7 +122,7 @@ class Recorder:
             _purposes(who),
             about.request,
             about.network,
-            _releases(connection, released, who, index, at),
+            releases_of(connection, released, who, index, at),
             _count(released),
             who.sight.self_only,
         )
@@ -189,7 +182,7 @@ class Recording:
                 for about, status, released in waiting
             ]
 
-        if any(_asks_the_store(row) for _, _, released in waiting for row in released):
+        if any(asks_the_store(row) for _, _, released in waiting for row in released):
             with self.recorder.database.read() as connection:
                 return written(connection)
         return written(None)
@@ -198,45 +191,6 @@ class Recording:
 def riding(recording: Recording | None, entries: Sequence[Entry], access: Access) -> Along | None:
     """What a commit of a request is given, if its request is recorded."""
     return None if recording is None else recording.of_commit(entries, access)
-
-
-def _releases(
-    connection: Connection | None,
-    released: Sequence[Stored],
-    who: Access,
-    index: Mapping[int, tuple[IndexRows, IndexRows]],
-    at: int,
-) -> tuple[Release, ...]:
-    """One a patient, with the labels of all that left of it."""
-    masks: dict[int, int] = {}
-    several: dict[int, int] = {}
-    for row in released:
-        if row.type in OWN_PEOPLE:
-            masks |= {member: masks.get(member, 0) | row.labels for member in _members(row)}
-        elif row.patient == SEVERAL:
-            several[row.rid] = several.get(row.rid, 0) | row.labels
-        elif row.patient not in (NOBODY, UNKNOWN):
-            masks[row.patient] = masks.get(row.patient, 0) | row.labels
-    for rid, patient in _patients(connection, several, index):
-        masks[patient] = masks.get(patient, 0) | several[rid]
-    consents = _consents(connection, masks, who, at)
-    return tuple(
-        Release(patient, mask, tuple(consents.get(patient, ()))) for patient, mask in sorted(masks.items())
-    )
-
-
-def _consents(
-    connection: Connection | None, masks: Mapping[int, int], who: Access, at: int
-) -> dict[int, list[str]]:
-    """By patient the Consents without which nothing of this would have left."""
-    guarded = [patient for patient, mask in masks.items() if mask & BY_CONSENT]
-    if not guarded or connection is None or who.sight.everything:
-        return {}
-    return relied_on(connection, guarded, who.sight, at)
-
-
-def _asks_the_store(row: Stored) -> bool:
-    return row.patient == SEVERAL or bool(row.labels)
 
 
 def _of_entry(about: About, entry: Entry, stored: Stored | None) -> About:
@@ -260,28 +214,6 @@ def _read_by(entry: Entry) -> str:
     if not entry.id:
         return "search-type"
     return "read" if entry.version is None else "vread"
-
-
-def _patients(
-    connection: Connection | None,
-    rids: Mapping[int, int],
-    index: Mapping[int, tuple[IndexRows, IndexRows]],
-) -> set[tuple[int, int]]:
-    """(row, patient) of rows that belong to several: those stored already, and those being written."""
-    found = {(rid, patient) for rid in rids if rid in index for rows in index[rid] for patient in rows.patients}
-    every = list(rids)
-    for start in range(0, len(every) if connection is not None else 0, CHUNK):
-        part = index_patient.c.rid.in_(every[start : start + CHUNK])
-        rows = connection.execute(select(index_patient.c.rid, index_patient.c.patient).where(part))  # type: ignore[union-attr]
-        found |= {(row.rid, row.patient) for row in rows}
-    return found
-
-
-def _members(row: Stored) -> set[int]:
-    """Whom a Group lists: it belongs to none of them, and tells of all."""
-    if row.body is None:
-        return set()
-    return {address("Patient", identity) for identity in patients_of(json.stored(row.body))}
 
 
 def _count(released: Sequence[Stored]) -> int:

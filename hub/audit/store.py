@@ -18,7 +18,7 @@ from sqlalchemy import Connection, Table, bindparam, delete, insert, select, upd
 
 from hub.audit import journal
 from hub.audit.interactions import KINDS
-from hub.audit.record import Record, decoded, encoded
+from hub.audit.record import Record, Release, decoded, encoded
 from hub.rights.labels import PART2
 from hub.search.edges import address
 from hub.store.engine import Database
@@ -207,7 +207,7 @@ def append(connection: Connection, records: Sequence[bytes]) -> Head:
 
 
 def _insert(connection: Connection, table: Table, rows: list[tuple[Any, ...]]) -> None:
-    """Rows in the order of the columns, as the driver takes them: SQLAlchemy's own way costs as much as the rest."""
+    """Rows in the order of the columns, as the driver takes them: SQLAlchemy would cost as much as the rest."""
     if rows:
         connection.exec_driver_sql(_insertion(table, connection.dialect.paramstyle), rows)
 
@@ -243,7 +243,7 @@ def columns(record: Record) -> dict[str, Any]:
         "entity": address(record.type, record.id) if record.id else 0,
         "status": record.status,
         "events": max(1, len(record.releases)),
-        "disclosures": sum(discloses_part_2(record, each.labels) for each in record.releases),
+        "disclosures": sum(discloses_part_2(record, each) for each in record.releases),
     }
 
 
@@ -251,7 +251,7 @@ def patients_of(record: Record, seq: int) -> list[tuple[int, int, int, bool]]:
     """The rows of `audit_patient` (patient, number, place, disclosed): each patient once, also the one that was
     asked for where nothing left."""
     found = [
-        (each.patient, seq, place, discloses_part_2(record, each.labels))
+        (each.patient, seq, place, discloses_part_2(record, each))
         for place, each in enumerate(record.releases, start=1)
     ]
     if record.type == "Patient" and record.id:
@@ -268,5 +268,6 @@ def is_disclosure(record: Record) -> bool:
     return record.succeeded and record.status != 304 and tells
 
 
-def discloses_part_2(record: Record, labels: int) -> bool:
-    return bool(labels & PART2) and is_disclosure(record)
+def discloses_part_2(record: Record, release: Release) -> bool:
+    """To somebody else than the program it came from."""
+    return bool(release.labels & PART2) and not release.own and is_disclosure(record)

@@ -37,6 +37,8 @@ CHANGED = "The Subscription has changed since"
 NO_VALUES = "The values of the header lines cannot be read: they changed just now, or the hub's key is another"
 NO_PANEL = "The owner may not read Group, which a filter by panel tells of"
 SecretOf = Callable[[str], str | None]
+# the Subscription, its owner, the event (None: a handshake), before anything leaves (hub.notifications.told)
+Tell = Callable[[Subscription, str, Event | None], None]
 
 # what becomes of a notice whose Subscription is not active
 NOT_ACTIVE: Mapping[str, type[Done] | type[Dead]] = {"off": Done, "error": Dead}
@@ -47,7 +49,7 @@ class Deliveries:
     """`transactions` is the hub's own writer (its validation knows no `issues` of clients); `secret_of` a client's
     webhook secret, `look` what a client may see of an event now (asked of a panel's Group as if it were one's):
     where either raises, nothing is sent until later. `seconds` is the longest wait for a receiver, `header_key`
-    opens the values of header lines."""
+    opens the values of header lines. `tell` records each send, retries too: nothing leaves where it raises."""
 
     database: Database
     transactions: Transactions
@@ -59,6 +61,7 @@ class Deliveries:
     now: clock.Clock = clock.now
     chance: Callable[[], float] = field(default=random.random)
     header_key: bytes = b""
+    tell: Tell | None = None
 
     def handlers(self) -> dict[str, outbox.Handler]:
         return {HANDSHAKE: self.handshake, NOTICE: self.notice}
@@ -95,7 +98,7 @@ class Deliveries:
             return Done("The owner may not see this (any more)")
         message = bundles.identity(self.base, f"{work.kind}/{work.key}")
         bundle = bundles.notice(told.asked, event, number, seen, message, self.base, self._micros())
-        failure = self._sent(told.asked, told.owner, bundle)
+        failure = self._sent(told.asked, told.owner, bundle, event)
         if failure is None:
             return Done()
         if failure.status == GONE and self._became(told.asked, "off", failure.reason):
@@ -128,7 +131,9 @@ class Deliveries:
             return Done("The Subscription's filters do not hold (any more)")
         return _Told(asked, count.owner)
 
-    def _sent(self, asked: Subscription, owner: str, bundle: Resource) -> "_Failure | None":
+    def _sent(
+        self, asked: Subscription, owner: str, bundle: Resource, event: Event | None = None
+    ) -> "_Failure | None":
         """POST a Bundle; None where the receiver took it."""
         secret = self.secret_of(owner)
         if secret is None:
@@ -140,6 +145,8 @@ class Deliveries:
         headers |= {"Content-Type": asked.payload}
         headers |= signed(secret, bundle["id"], self._micros() // outbox.SECOND, body)
         seconds = min(self.seconds, asked.timeout or self.seconds)
+        if self.tell is not None:
+            self.tell(asked, owner, event)
         try:
             status = post(asked.endpoint, body, headers, seconds, self.route)
         except Refused as refused:

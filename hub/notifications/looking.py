@@ -2,8 +2,8 @@
 each send and each retry.
 
 Rules: docs/access.md. The same predicate as for a read: a panel that ended, a consent that was revoked, a scope
-that was cut or a client that was disabled ends notices, too, also those that wait. What leaves is shaped and labelled as
-a read would be (hub.leaving).
+that was cut or a client that was disabled ends notices, too, also those that wait. What leaves is shaped and
+labelled as a read would be (hub.leaving).
 Refuses (None): whoever is not known, and whatever is not there for it.
 """
 

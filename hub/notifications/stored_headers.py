@@ -86,14 +86,14 @@ def _lines(bodies: Iterable[bytes]) -> dict[str, str]:
 
 def _rewritten(body: bytes) -> bytes:
     resource: Any = json.stored(body)
-    made, values = header_values.without_values(resource)
+    made, _ = header_values.without_values(resource)
     return json.write(made) if made != resource else body
 
 
 def _in_bytes(lines: Mapping[str, str]) -> list[tuple[bytes, bytes]]:
     """The lines as answers have them, in JSON and in XML; the longest first, one may begin another."""
     ordered = sorted(lines.items(), key=lambda pair: -len(pair[0]))
-    plain = [(json.write_text(old), json.write_text(new)) for old, new in ordered]
+    plain = [(json.canonical(old), json.canonical(new)) for old, new in ordered]
     quoted = [(_attribute(old), _attribute(new)) for old, new in ordered]
     return list(dict.fromkeys([*plain, *quoted]))
 

@@ -23,6 +23,7 @@ from hub.operations.care_dates import touches
 from hub.problems import Issue, Problem
 from hub.search.compartments import membership, patients_of
 from hub.search.values import FOREVER, NEVER, date_range
+from hub.search.withheld import shown
 from hub.store import compartments, inclusions
 from hub.store.read import Stored
 
@@ -120,6 +121,8 @@ def _look(call: Call, wanted: _Wanted, patient: Stored, found: _Found, row: Stor
     if not (row is patient or call.access.may("search-type", row.type)) or not call.access.may("read", row.type):
         return
     body = row.body or b"{}"
+    if row.type in call.access.sight.elements:  # what is not shown leads nowhere
+        body = json.write(shown(json.stored(body), call.access.sight))
     cited = _references(call.base).findall(body)
     if wanted.care and not touches(json.stored(body), wanted.care):
         return

@@ -14,6 +14,7 @@ from typing import Any
 from hub.audit.recorder import riding
 from hub.fhir import json
 from hub.fhir.bundles import ID
+from hub.leaving import one
 from hub.operations.call import Call, Operation, Parameter, Resource
 from hub.problems import Problem
 from hub.transactions import single
@@ -57,7 +58,8 @@ def _changed(call: Call, change: Change) -> bytes:
     (result,) = call.transactions.commit([entry], call.access, audit=audit)
     if call.audit:
         call.audit.committed()
-    body = result.stored.body if result.stored else None
+    left = one(call.connection, call.access, result.stored, call.base) if result.stored else None
+    body = left.body if left else None
     return _answer(json.stored(body).get("meta") if body else None)
 
 

@@ -1,5 +1,5 @@
-"""Cross-origin requests: web pages of the origins that HUB_CORS_ORIGINS lists may use the API; those of any may read
-what it can do.
+"""Cross-origin requests: web pages of the origins that HUB_CORS_ORIGINS lists may use the API; those of any origin
+may read what it can do.
 
 Rules: https://fetch.spec.whatwg.org/#http-cors-protocol, https://hl7.org/fhir/R4/security.html#cors;
 https://hl7.org/fhir/smart-app-launch/app-launch.html (any origin may read `metadata`)

@@ -15,6 +15,7 @@ from hub.rest.hub import Hub
 from hub.transactions import INTERACTION, Result, single
 
 PATCH_JSON = "application/json-patch+json"
+BODILESS = ("minimal", "OperationOutcome")  # an unknown preference is none (RFC 7240): the resource is answered
 # headers that ask the server not to write, and the one that each interaction looks at: leaving out another one
 # would write what the client meant to prevent
 CONDITIONS = ("if-match", "if-none-exist", "if-none-match", "if-modified-since", "if-unmodified-since")
@@ -112,7 +113,7 @@ def _done(hub: Hub, asked: Asked, access: Access, entry: Entry) -> Answer:
 def told(hub: Hub, asked: Asked, access: Access, result: Result) -> Answer:
     """The answer to a write, with the resource as the client may see it."""
     stored = result.stored
-    if stored is not None and not access.sight.everything and asked.prefer("return") in ("", "representation"):
+    if stored is not None and not access.sight.everything and asked.prefer("return") not in BODILESS:
         with hub.database.read() as connection:
             stored = one(connection, access, stored, hub.base)
         if stored is None:  # written, and closed to its writer by now

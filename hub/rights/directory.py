@@ -24,4 +24,13 @@ _NAMES = (
     "ImplementationGuide MessageDefinition NamingSystem OperationDefinition SearchParameter StructureDefinition",
     "StructureMap TerminologyCapabilities TestScript ValueSet",
 )
+# what says how FHIR is spoken here and what codes mean: whoever runs the hub changes it, nobody else
+CONFORMANCE = frozenset(
+    (
+        *("CapabilityStatement", "CodeSystem", "CompartmentDefinition", "ConceptMap", "ExampleScenario"),
+        *("GraphDefinition", "ImplementationGuide", "MessageDefinition", "NamingSystem", "OperationDefinition"),
+        *("SearchParameter", "StructureDefinition", "StructureMap", "TerminologyCapabilities", "TestScript"),
+        "ValueSet",
+    )
+)
 DIRECTORY = frozenset(name for line in _NAMES for name in line.split())

@@ -26,6 +26,7 @@ Relation = tuple[int, int, int, int, int]
 CONSENT = "Consent"
 # what belongs to whom has to do with it: its rows of index_relation name itself as the patient
 OWN_PEOPLE = ("Group", "Subscription")
+STAFF = ("Practitioner", "PractitionerRole")
 # what has no patient of its own: the elements that name what it is about
 ABOUT: Mapping[str, tuple[str, ...]] = {
     "Provenance": ("target",),
@@ -66,6 +67,8 @@ def facts_of(resource: dict[str, Any], base: str) -> Facts:
     kind = resource["resourceType"]
     if kind in OWN_PEOPLE:
         return Facts(address(kind, resource["id"]))
+    if kind == "Provenance":  # its targets say it, the patient among them, and how sensitive they are
+        return Facts(UNKNOWN, inherits=frozenset(_about(resource, base)))
     patients = frozenset(address("Patient", each) for each in _patients(resource, base))
     if len(patients) > 1:
         return Facts(SEVERAL, patients)
@@ -74,6 +77,19 @@ def facts_of(resource: dict[str, Any], base: str) -> Facts:
     if kind in DIRECTORY:
         return Facts(NOBODY)
     return Facts(UNKNOWN, inherits=frozenset(_about(resource, base)))
+
+
+def people_named(resource: Any, base: str) -> Iterator[int]:
+    """The addresses of the staff that a resource refers to anywhere."""
+    if isinstance(resource, list):
+        for each in resource:
+            yield from people_named(each, base)
+    elif isinstance(resource, dict):
+        for target, identity in references(resource, base):
+            if target in STAFF:
+                yield address(target, identity)
+        for each in resource.values():
+            yield from people_named(each, base)
 
 
 def _patients(resource: dict[str, Any], base: str) -> set[str]:

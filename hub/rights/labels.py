@@ -179,9 +179,8 @@ def _confidential(code: str) -> Resource:
 
 def _one_confidentiality(held: list[Any], least: str) -> list[Any]:
     """The labels that are there, in their order, with one confidentiality among them."""
-    found = [coding for coding in held if is_confidentiality(coding)]
-    highest = max(found, key=lambda coding: RANKS[coding["code"]], default=_confidential("U"))
-    rest = [coding for coding in held if coding is highest or not is_confidentiality(coding)]
-    if RANKS[highest["code"]] >= RANKS[least]:
-        return rest
-    return [*(coding for coding in rest if coding is not highest), _confidential(least)]
+    ranks = {place: RANKS[coding["code"]] for place, coding in enumerate(held) if is_confidentiality(coding)}
+    highest = max(ranks, key=lambda place: ranks[place], default=None)
+    is_enough = highest is not None and ranks[highest] >= RANKS[least]
+    kept = [coding for place, coding in enumerate(held) if place not in ranks or (is_enough and place == highest)]
+    return kept if is_enough else [*kept, _confidential(least)]

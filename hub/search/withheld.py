@@ -16,6 +16,7 @@ from hub.search.parameters import IN_COLUMNS, Parameter
 from hub.sight import Sight
 
 ALWAYS_SHOWN = frozenset(("id", "meta", "resourceType"))
+OF_META = ("_profile", "_security")  # the others tell where it came from, which leaves no more than its tags do
 MEMBERS = ("Group", "member")
 
 
@@ -24,27 +25,24 @@ def check(conditions: Iterator[Any], sorts: Iterator[Parameter], sight: Sight) -
     if sight.everything or (sight.all_patients and not sight.elements):
         return
     for condition in conditions:
-        for parameter in asked(condition):
+        for parameter, is_link in asked(condition):
             _check(parameter, sight)
-            if not sight.all_patients and (parameter.base, parameter.code) == MEMBERS and not _is_link(condition):
+            # a link leads through what is there for the caller only; a value may name anybody
+            if not (sight.all_patients or is_link) and (parameter.base, parameter.code) == MEMBERS:
                 raise _refused(parameter)
     for parameter in sorts:
         _check(parameter, sight)
 
 
-def _is_link(condition: Any) -> bool:
-    return isinstance(condition, Chain | Has)
-
-
-def asked(condition: Any) -> Iterator[Parameter]:
-    """Every parameter that a condition asks, however deep."""
+def asked(condition: Any) -> Iterator[tuple[Parameter, bool]]:
+    """Every parameter that a condition asks, however deep, and whether as a link to further ones."""
     match condition:
         case Chain(parameter, steps):
-            yield parameter
+            yield parameter, True
             for _, step in steps:
                 yield from asked(step)
         case Has(_, parameter, inner):
-            yield parameter
+            yield parameter, True
             yield from asked(inner)
         case Every(conditions) | Some(conditions):
             for each in conditions:
@@ -53,7 +51,15 @@ def asked(condition: Any) -> Iterator[Parameter]:
             yield from asked(inner)
         case _:
             if (of_itself := getattr(condition, "parameter", None)) is not None:
-                yield of_itself
+                yield of_itself, False
+
+
+def shown(content: dict[str, Any], sight: Sight) -> dict[str, Any]:
+    """The part of a resource that its caller is shown: what is looked at to find out where it leads."""
+    names = sight.elements.get(content["resourceType"])
+    if names is None:
+        return content
+    return {name: value for name, value in content.items() if name in names or name in ALWAYS_SHOWN}
 
 
 def _check(parameter: Parameter, sight: Sight) -> None:
@@ -67,6 +73,8 @@ def _is_shown(parameter: Parameter, elements: Mapping[str, frozenset[str]]) -> b
         return True
     # a path that R4 wrote for many types names members that this one does not have (subjectDateTime, say)
     members = frozenset(parameter.walk.first) & elements_of(parameter.base).keys()
+    if "meta" in members and parameter.code not in OF_META:
+        return False
     return bool(members) and not parameter.walk.always and members <= shown | ALWAYS_SHOWN
 
 

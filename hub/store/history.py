@@ -161,7 +161,7 @@ def _bodies(connection: Connection, wanted: Sequence[tuple[int, int]]) -> dict[t
         chosen = select(history).where(tuple_(history.c.rid, history.c.version).in_(earlier))
         for row in connection.execute(chosen):
             of = now[row.rid]
-            whose = (of.patient, of.labels, of.source)
+            whose = (of.patient, of.labels, of.source, True)
             version = Stored(row.rid, row.type, of.id, row.version, row.last_updated, row.deleted, row.body, *whose)
             found[row.rid, row.version] = version
     return found

@@ -14,6 +14,7 @@ from sqlalchemy import Connection
 from hub.access import Access
 from hub.fhir import json
 from hub.search.inclusions import ANY, Content, Inclusion, Wanted, answers, brings, plan
+from hub.search.withheld import shown
 from hub.sight import Sight
 from hub.store import arrays
 from hub.store.engine import driver, mark
@@ -65,14 +66,16 @@ def included(
     matches: Sequence[Content],
     base: str,
 ) -> tuple[list[Stored], bool]:
-    """What the matches bring with them, each once; and whether some of it was left out for its number."""
+    """What the matches bring with them, each once; and whether some of it was left out for its number. Elements
+    that the caller is not shown bring nothing: the answer would tell them."""
     seen = {(match["resourceType"], match["id"]) for match in matches}
     found: list[Stored] = []
     again = [inclusion for inclusion in inclusions if inclusion.iterate]
-    active, resources = list(inclusions), list(matches)
+    sight = access.sight
+    active, resources = list(inclusions), [shown(match, sight) for match in matches]
     for level in range(MOST_LEVELS + 1):
         wanted = plan(active, resources, lambda name: access.may("read", name), base)
-        rows = list(islice(_rows(connection, access.sight, wanted, active, seen, base), MOST + 1 - len(found)))
+        rows = list(islice(_rows(connection, sight, wanted, active, seen, base), MOST + 1 - len(found)))
         if level == MOST_LEVELS:
             return found, bool(rows)
         found += rows
@@ -80,7 +83,7 @@ def included(
             return found[:MOST], True
         if not again or not rows:
             break
-        active, resources = again, [json.stored(row.body or b"{}") for row in rows]
+        active, resources = again, [shown(json.stored(row.body or b"{}"), sight) for row in rows]
     return found, False
 
 
@@ -98,7 +101,8 @@ def _rows(
         seen.add((row.type, row.id))
         yield row
     for row in _by_key(connection, sight, list(wanted.keys), len(seen)):
-        if (row.type, row.id) not in seen and answers(wanted, inclusions, json.stored(row.body or b"{}"), base):
+        content = shown(json.stored(row.body or b"{}"), sight)
+        if (row.type, row.id) not in seen and answers(wanted, inclusions, content, base):
             seen.add((row.type, row.id))
             yield row
 

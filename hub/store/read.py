@@ -4,7 +4,7 @@ Each takes Access first: what it may not see is not there.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy import Connection, bindparam, func, select
@@ -23,7 +23,8 @@ MAX_VERSION = 2**31 - 1  # what the column holds: a larger number is of no versi
 @dataclass(frozen=True, slots=True)
 class Stored:
     """One version of a resource. `body` is its JSON as stored; None where this version is the deletion. `patient`,
-    `labels` and `source` are those of the resource, whatever the version (hub.sight)."""
+    `labels` and `source` are those of the resource, whatever the version (hub.sight); `is_earlier` where another
+    version is current, so that it may be about somebody else."""
 
     rid: int
     type: str
@@ -35,6 +36,7 @@ class Stored:
     patient: int = UNKNOWN
     labels: int = 0
     source: int = 0
+    is_earlier: bool = False
 
 
 _EARLIER = select(history).where(history.c.rid == bindparam("rid"))
@@ -60,7 +62,9 @@ def versions(connection: Connection, access: Access, resource_type: str, identit
     now = Stored(*row)
     rows = connection.execute(_EARLIER.order_by(history.c.version.desc()), {"rid": now.rid})
     whose = (now.patient, now.labels, now.source)
-    earlier = (Stored(r.rid, now.type, now.id, r.version, r.last_updated, r.deleted, r.body, *whose) for r in rows)
+    earlier = (
+        Stored(r.rid, now.type, now.id, r.version, r.last_updated, r.deleted, r.body, *whose, True) for r in rows
+    )
     # between the two reads another writer may have moved the current version into the history
     return [now, *(found for found in earlier if found.version < now.version)]
 
@@ -76,7 +80,7 @@ def version(
     if number > MAX_VERSION:
         return None
     row = keyed.earlier(connection, access.sight, now.rid, number)
-    return Stored(*row) if row else None
+    return replace(Stored(*row), is_earlier=True) if row else None
 
 
 def page(connection: Connection, access: Access, query: Query, after: Sequence[int], limit: int) -> list[Stored]:

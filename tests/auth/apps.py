@@ -93,7 +93,7 @@ class Apps:
 
     def credentials(self, client: str) -> dict[str, str]:
         """What a client adds to its form."""
-        if client == SYMMETRIC:
+        if client in (SYMMETRIC, "watcher"):
             return {"client_id": client, "client_secret": SECRET}
         if client == ASYMMETRIC:
             signed = assertion(TOKEN_URL, client, self.key, self.clock)

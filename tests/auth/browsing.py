@@ -3,6 +3,7 @@
 import base64
 import hashlib
 from dataclasses import dataclass, field, replace
+from functools import cache
 from html.parser import HTMLParser
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
@@ -52,9 +53,15 @@ def settings(**more: str) -> Settings:
 
 def emptied(database: Database) -> None:
     with database.write() as connection:
-        indexes = [table for name, table in metadata.tables.items() if name.startswith("index_")]
-        for table in (*TABLES, *WRITTEN, *indexes):
-            connection.execute(delete(table))
+        # PostgreSQL takes them all at once: each on its own is a way there and back
+        for statement in _deletes() if database.is_sqlite else ("; ".join(_deletes()),):
+            connection.exec_driver_sql(statement)
+
+
+@cache
+def _deletes() -> tuple[str, ...]:
+    indexes = [table for name, table in metadata.tables.items() if name.startswith("index_")]
+    return tuple(str(delete(table)) for table in (*TABLES, *WRITTEN, *indexes))
 
 
 def app_client(identity: str = APP, role: str = "custodian", **parts: Any) -> Client:

@@ -95,6 +95,22 @@ def clock() -> HandClock:
     return HandClock()
 
 
+@pytest.fixture(scope="session", autouse=True)
+def checked_keys() -> Iterator[None]:
+    """OpenSSL checks a private RSA key for 80 ms whenever it is read: each of the tests' keys once is enough."""
+    read = RSAKey.import_key
+    kept: dict[str, RSAKey] = {}
+
+    def import_key(value: Any, *words: Any, **more: Any) -> RSAKey:
+        if not isinstance(value, dict) or "d" not in value or words or more:
+            return read(value, *words, **more)
+        return kept.get(written := json.dumps(value, sort_keys=True)) or kept.setdefault(written, read(value))
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(RSAKey, "import_key", import_key)
+        yield
+
+
 @pytest.fixture(scope="session")
 def rsa_key() -> dict[str, Any]:
     return new_key("RS384")

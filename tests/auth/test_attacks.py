@@ -2,6 +2,7 @@
 
 import re
 import threading
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -9,7 +10,7 @@ import pytest
 from flask.testing import FlaskClient
 from sqlalchemy import Connection, func, select
 
-from auth import apps_pages, clients, known_tokens, passwords, sign_in_pages, tokens, users
+from auth import apps_pages, clients, known_tokens, passwords, scopes, sign_in, sign_in_pages, tokens, users
 from auth.assertion import Proof
 from auth.exchange import Exchange, Lives
 from auth.guard import Guard
@@ -150,7 +151,7 @@ def test_a_token_got_with_old_keys_is_gone_with_them_also_when_both_come_at_once
 def test_a_sign_in_with_the_old_password_that_is_under_way_opens_nothing(
     browser: Browser, people: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    decide = sign_in_pages.decide
+    decide = sign_in.decide
 
     def slow(*words: Any) -> Any:
         found = decide(*words)
@@ -257,6 +258,18 @@ def test_a_resource_server_is_told_of_the_certificate_a_token_is_bound_to(
     assert answer.status_code == 401  # stolen: nobody showed the certificate
 
 
+def test_a_persons_token_at_a_resource_server_tells_of_its_own_only(apps: Apps, web: FlaskClient) -> None:
+    bearer = apps.tokens(WATCHER)["access_token"]
+    for token, active in ((apps.tokens()["access_token"], False), (bearer, True)):
+        answer = web.post("/auth/introspect", data={"token": token}, headers={"Authorization": f"Bearer {bearer}"})
+        assert answer.get_json()["active"] is active
+
+
+def test_a_public_client_is_no_resource_server(apps: Apps) -> None:
+    with pytest.raises(clients.ClientError, match="confidential"):
+        apps.register_more(of_apps.app_client("app-watching", "public", resource_server=True))
+
+
 def told_by(client: str, token: str) -> dict[str, str | None]:
     return {"client_id": client, "client_secret": of_apps.SECRET, "token": token}
 
@@ -277,6 +290,13 @@ def test_a_stranger_does_not_fill_the_memory_with_forwarded_addresses() -> None:
     finally:
         peers._behind = original
     assert kept[0] <= 17 * 65
+
+
+def test_hundreds_of_granular_scopes_cost_little() -> None:
+    asked = scopes.parse(" ".join(f"user/Task.r?code={number}" for number in range(380)))
+    began = time.process_time()
+    assert scopes.covers(asked, scopes.granted(asked, scopes.parse("user/*.rs")))
+    assert time.process_time() - began < 0.3
 
 
 def test_the_costs_of_a_password_are_what_owasp_wants_at_least() -> None:

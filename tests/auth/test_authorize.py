@@ -211,7 +211,7 @@ def test_a_parameter_sent_twice_is_told(browser: Browser) -> None:
     assert found["error"] == "invalid_request"
 
 
-def test_an_app_without_the_grant_is_told(browser: Browser, people: Database) -> None:
+def test_an_app_without_the_grant_is_told_t02(browser: Browser, people: Database) -> None:
     with people.write() as connection:
         connection.execute(tables.client.update().values(grant_types="client_credentials"))
     assert told(browser.get(address()))["error"] == "unauthorized_client"

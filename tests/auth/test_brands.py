@@ -119,7 +119,12 @@ def test_every_must_support_element_has_a_column(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("harbor", "lantern"),
-    [(",,,hospital,,", ",,,,,"), (",,,,,", ",,,,nobody,"), (",,,,,", ",,,,lantern,"), (",,,,lantern,", ",,,,harbor,")],
+    [
+        (",,,hospital,,", ",,,,,"),
+        (",,,,,", ",,,,nobody,"),
+        (",,,,,", ",,,,lantern,"),
+        (",,,,lantern,", ",,,,harbor,"),
+    ],
 )
 def test_a_category_or_a_parent_that_is_not_there_is_refused(tmp_path: Path, harbor: str, lantern: str) -> None:
     head = "id,name,url,identifier,alias,category,part_of,logo\n"

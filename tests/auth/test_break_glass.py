@@ -13,10 +13,13 @@ from auth.break_glass_commands import break_glass_commands
 from auth.clients import Client
 from auth.scopes import parse
 from auth.sights import access_for
+from hub.audit import store
+from hub.audit.record import decoded
 from hub.search.edges import address
 from hub.store import tables
 from hub.store.engine import Database
 from hub.store.sight import seen
+from hub.store.tables_audit import audit_pending
 from hub.store.tables_glass import break_glass as glass_table
 
 CANARY = "Zqpatientann"
@@ -165,3 +168,18 @@ def test_the_commands_open_list_and_close(hub: Database, clock: Any) -> None:
     assert seen_by(hub, "ops", "operator") == set()
     assert run(*asked, "--minutes", "61")[0] == 1
     assert run("end", "999")[0] == 1
+
+
+def test_opening_and_closing_are_recorded_for_the_patient_without_the_reason(hub: Database, clock: Any) -> None:
+    with hub.write() as connection:
+        connection.execute(delete(audit_pending))
+    glass = start(hub, clock)
+    hub.writing(lambda connection: break_glass.end(connection, glass.id, clock()))
+    with hub.read() as connection:
+        rows = connection.execute(select(audit_pending).order_by(audit_pending.c.id)).all()
+    begun, ended = (decoded(row.record) for row in rows)
+    assert (begun.interaction, begun.client, begun.user) == ("break-glass-start", "ops", "os/root")
+    assert (ended.interaction, ended.client) == ("break-glass-end", "ops")
+    assert {release.patient for one in (begun, ended) for release in one.releases} == {ANN}
+    assert not store.is_disclosure(begun)
+    assert REASON not in repr((begun, ended))

@@ -456,6 +456,7 @@ def test_a_life_of_a_persons_token_is_cut_to_an_hour() -> None:
 def test_a_bound_client_gets_a_token_with_its_certificate_only(
     apps: Apps, registered: Database, clock: Any, rsa_key: dict[str, Any]
 ) -> None:
+    """T27"""
     apps.register_more(app_client("app-bound", "public", certificate="t" * 43))
     refused(apps.exchange(apps.code("app-bound"), "app-bound"), "invalid_client", 401)
     with registered.write() as connection:

@@ -46,7 +46,7 @@ def test_the_scheme_may_be_in_any_case(guard: Guard, token: str, scheme: str) ->
     assert guard.access_of({"HTTP_AUTHORIZATION": f"{scheme} {token}"}).who == EHR
 
 
-@pytest.mark.parametrize("header", [None, "", "Basic ZWhyOng=", "Negotiate x", "token"])
+@pytest.mark.parametrize("header", [None, "", "Basic ZWhyOng=", "Negotiate x", "DPoP x", "token"])
 def test_no_bearer_token_is_401_with_a_challenge_h01(guard: Guard, header: str | None) -> None:
     problem = refusal(guard, {} if header is None else {"HTTP_AUTHORIZATION": header})
     assert (problem.status, problem.kind) == (401, "login")

@@ -1,4 +1,4 @@
-"""How the tokens of other servers failed, tried here: the cases that need more than a row of a table."""
+"""How the tokens of other servers failed, tried here: what needs more than a row of a table (T06, T18, T25)."""
 
 import io
 import re

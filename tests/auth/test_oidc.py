@@ -210,6 +210,7 @@ def test_keys_that_changed_are_fetched_again(people: Database, op: OpenIdProvide
         {"iat": 4102444800},
         {"nonce": None},
         {"nonce": "another"},
+        {"nonce": "é"},
     ],
 )
 def test_an_id_token_that_is_not_for_this_sign_in_gives_nobody(

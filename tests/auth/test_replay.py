@@ -1,4 +1,4 @@
-"""A jti works once, also when all ask at the same instant (RFC 7523 section 3; Ory Hydra had this wrong)."""
+"""A jti works once, also when all ask at the same instant (T12; RFC 7523 section 3; Ory Hydra had this wrong)."""
 
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier

@@ -205,7 +205,8 @@ def test_labels_are_free_guarded_or_never_and_unknown_ones_are_never() -> None:
             known = (1 << bit) in BITS.values()
             assert known or never >> bit & 1, (role, bit)
     assert masks("ehr")[0] & BITS["PART2"]
-    assert masks("ilos-provider")[1] & BITS["HIV"]
+    assert masks("ilos-provider")[0] & BITS["HIV"]
+    assert masks("ilos-provider")[1] & BITS["PSYTHPN"]
     assert not (masks("member")[0] | masks("member")[1]) & BITS["PART2"]
     assert masks("ehr")[0] & BITS["PSY"] == masks("ehr")[1] & BITS["PSY"] == 0
 

@@ -9,8 +9,9 @@ import pytest
 from sqlalchemy import select
 from werkzeug.test import TestResponse
 
-from auth import second_factor, users
+from auth import passwords, second_factor, users
 from auth.sessions import Cookies
+from hub.clock import now as real
 from hub.store import tables_auth
 from hub.store.engine import Database
 from tests.auth.browsing import BASE, PASSWORD, Browser, Page, emptied, have_user, settings, site
@@ -155,6 +156,7 @@ def test_all_that_fails_is_answered_alike(
 @pytest.mark.usefixtures("real_costs")
 def test_all_that_fails_takes_as_long(people: Database, browser: Browser) -> None:
     """The work is the same: a hash is checked whether or not there is one."""
+    people.writing(lambda c: users.set_password(c, "robin", passwords.hashed(PASSWORD, "robin", 12), real()))
     page = browser.get("/auth/sign-in")
 
     def middle(login: str) -> float:

@@ -233,6 +233,7 @@ def test_patient_and_encounter_of_the_launch_are_read_with_its_token_and_no_othe
 def test_who_asks_for_what_the_scopes_or_the_server_have_not_is_refused_at_once(
     hub: Flask, forge: Forge, clock: HandClock
 ) -> None:
+    """T26"""
     web = hub.test_client()
     bearer = {"Authorization": f"Bearer {web.post('/auth/token', data=forge.form()).get_json()['access_token']}"}
     assert web.get("/fhir/Observation", headers=bearer).status_code == 403
@@ -274,4 +275,7 @@ def test_the_capability_statement_tells_where_to_sign_in() -> None:
     found = capability_statement(FHIR, token, "0", "2026-01-01T00:00:00Z", authorize_endpoint=authorize)
     (extension,) = found["rest"][0]["security"]["extension"]
     assert extension["url"] == "http://fhir-registry.smarthealthit.org/StructureDefinition/oauth-uris"
-    assert {one["url"]: one["valueUri"] for one in extension["extension"]} == {"token": token, "authorize": authorize}
+    assert {one["url"]: one["valueUri"] for one in extension["extension"]} == {
+        "token": token,
+        "authorize": authorize,
+    }

@@ -10,12 +10,12 @@ from sqlalchemy import func, select
 from typer.testing import CliRunner
 
 from auth import passwords, second_factor, sessions, throttle, users
-from auth.sealing import seal, unseal
 from auth.sign_in import Attempt, Rules, SignedIn, decide
 from auth.user_commands import user_commands
 from auth.users import User, UserError
 from hub.clock import micros
 from hub.clock import now as real
+from hub.sealing import seal, unseal
 from hub.store import tables, tables_auth
 from hub.store.engine import Database
 from tests.auth.browsing import PASSWORD, emptied, have_user, settings

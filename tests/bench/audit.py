@@ -1,8 +1,8 @@
 """What the audit costs reads: the same reads of the same county, with HUB_AUDIT and without, in turn.
 
-Each round starts a hub of its own that runs alone, first with and then without it, in the next round the other way
-round. The worker brings what was recorded into the chain meanwhile: that is part of the cost. Rates are compared
-within a round, so that a machine that changes its speed changes both.
+Each measurement starts a hub, alone: first with and then without it, in the next round the other way round.
+The worker brings what was recorded into the chain meanwhile: that is part of the cost. Rates are compared within a
+round, so that a machine that changes its speed changes both.
 """
 
 import asyncio
@@ -30,21 +30,20 @@ def audit(ground: Ground) -> Iterator[Figure]:
     ):
         both = {YES: audited, NO: silent}
         for round_ in range(ground.size.audit_rounds):
-            for kind in (YES, NO) if round_ % 2 == 0 else (NO, YES):
-                _round(both[kind], kind, ground, rates)
+            for name in AUDITED:
+                for kind in (YES, NO) if round_ % 2 == 0 else (NO, YES):
+                    rates[name, kind].append(_rate(both[kind], name, ground))
     for name in AUDITED:
         yield from _figures(ground, name, rates[name, YES], rates[name, NO])
 
 
-def _round(running: Running, kind: str, ground: Ground, rates: Rates) -> None:
+def _rate(running: Running, name: str, ground: Ground) -> float:
     running.hub.start()
     try:
-        for name in AUDITED:
-            requests = REQUESTS[name](ground.size.members)
-            headers = f"Authorization: Bearer {running.token()}\r\n"
-            assert "resourceType" in json.stored(asyncio.run(ask(running.hub.http_port, requests(), headers)))
-            load = Load(running.hub.http_port, requests, headers, seconds=ground.size.audit_seconds)
-            rates[name, kind].append(load.run().rate)
+        requests = REQUESTS[name](ground.size.members)
+        headers = f"Authorization: Bearer {running.token()}\r\n"
+        assert "resourceType" in json.stored(asyncio.run(ask(running.hub.http_port, requests(), headers)))
+        return Load(running.hub.http_port, requests, headers, seconds=ground.size.audit_seconds).run().rate
     finally:
         running.hub.stop()
 

@@ -1,7 +1,7 @@
 """A world of one question: Observations that are hidden from Harbor for one reason each, and those that are not.
 
-Beside each Observation `x` stand resources that Harbor sees and that refer to it: whoever lists them by what `x` says
-learns whether `x` is there. They are named `p-x` (Procedure), `q-x` (a Procedure, two steps away), `d-x`
+Beside each Observation `x` stand resources that Harbor sees and that refer to it: whoever lists them by what
+`x` says learns whether `x` is there. They are named `p-x` (Procedure), `q-x` (a Procedure, two steps away), `d-x`
 (DiagnosticReport), `e-x` (Encounter, which `x` refers to) and `l-x` (Location of that).
 """
 
@@ -46,7 +46,9 @@ def callers() -> dict[str, Access]:
     from hub.search.criterion import criterion
     from hub.store.criteria import value_key
 
-    lab = value_key(("Observation", "category"), criterion("Observation", "category", f"{LAB}|laboratory").values[0])
+    lab = value_key(
+        ("Observation", "category"), criterion("Observation", "category", f"{LAB}|laboratory").values[0]
+    )
     return {
         "harbor": caller(),
         "narrow": caller("narrow", narrowed={"Observation": frozenset((lab,))}),
@@ -83,7 +85,8 @@ def _around(name: str) -> list[dict[str, Any]]:
     there, of = to("Observation", name), to("Patient", "seen")
     return [
         smallest("Location", f"l-{name}"),
-        smallest("Encounter", f"e-{name}") | {"subject": of, "location": [{"location": to("Location", f"l-{name}")}]},
+        smallest("Encounter", f"e-{name}")
+        | {"subject": of, "location": [{"location": to("Location", f"l-{name}")}]},
         smallest("Procedure", f"p-{name}") | {"subject": of, "reasonReference": [there]},
         smallest("Procedure", f"q-{name}") | {"subject": of, "partOf": [to("Procedure", f"p-{name}")]},
         smallest("DiagnosticReport", f"d-{name}") | {"subject": of, "result": [there]},
@@ -126,7 +129,8 @@ def around(api: Api) -> None:
         # two steps of which only the one between is hidden
         smallest("Procedure", "between") | {"subject": to("Patient", "stranger")}
         | {"reasonReference": [to("Observation", "plain")]},
-        smallest("Procedure", "q-between") | {"subject": to("Patient", "seen"), "partOf": [to("Procedure", "between")]},
+        smallest("Procedure", "q-between")
+        | {"subject": to("Patient", "seen"), "partOf": [to("Procedure", "between")]},
         *(_document(name) for name in CASES),
     )  # fmt: skip
 

@@ -91,7 +91,7 @@ def stored(database: Database) -> Hub:
 def test_what_is_about_others_has_their_patient_and_all_their_labels() -> None:
     assert inherited(0, []) == (UNKNOWN, frozenset(), 0)
     assert inherited(HIV, [Of(A, 0), Of(NOBODY, PSY)]) == (A, frozenset(), HIV | PSY)
-    assert inherited(0, [Of(A, HIV), Of(B, -1)]) == (SEVERAL, {A, B}, HIV)
+    assert inherited(0, [Of(A, HIV), Of(B, -1)]) == (SEVERAL, frozenset((A, B)), HIV)
     assert inherited(0, [Of(A, HIV), Of(UNKNOWN)]) == (UNKNOWN, frozenset(), HIV)
     assert inherited(0, [Of(A), Of(SEVERAL)]) == (UNKNOWN, frozenset(), 0)
 

@@ -42,7 +42,7 @@ def about(kind: str, identity: str, element: str, *targets: str, **parts: Any) -
     return {"resourceType": kind, "id": identity, element: [{"reference": each} for each in targets], **parts}
 
 
-# in the order of a fresh write; what was stored before comes the other way round: first the notes, then their targets
+# in the order of a fresh write; what was stored before comes the other way round: notes first, then their targets
 WORLD: tuple[Resource, ...] = (
     {"resourceType": "Organization", "id": "harbor", "name": "Harbor (invented)"},
     patient("a"),

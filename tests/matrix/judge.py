@@ -1,7 +1,6 @@
 """Compares what left with what the oracle allows, cell by cell."""
 
 import json
-from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cache
@@ -10,7 +9,6 @@ from tests.matrix import oracle
 from tests.matrix.asker import Asker, Evidence
 from tests.matrix.canaries import canaries
 from tests.matrix.charts import BY_SHORT, Chart, resource
-from tests.matrix.disputes import dispute
 from tests.matrix.world import WITHOUT_COVERAGE, World, own_of, type_of
 
 BY_ELEMENT = ("E09", "E10", "E17")  # asked by, or of, elements that a masked resource may not show
@@ -44,19 +42,19 @@ def relation_of(ask: Asker, chart: Chart) -> str:
 
 
 def _group_relation(world: World, ask: Asker, number: int) -> str:
-    """A Group is its holder's: which others have to do with its members is nobody else's to know."""
-    holder, relation = world.groups[number]
-    return relation if ask.actor.name in (holder, "custodian") else "never"
+    """A Group is its holder's, whoever is still in it (its members leave only while they are): which others have to
+    do with its members is nobody else's to know."""
+    holder, _ = world.groups[number]
+    return "assigned" if ask.actor.name in (holder, "custodian") else "never"
 
 
 @dataclass
 class Judge:
-    """Counts cells and collects disagreements, each with both traces; those on the list of disputes apart."""
+    """Counts cells and collects disagreements, each with both traces."""
 
     world: World
     cells: set[tuple[str, int, str, int, str]] = field(default_factory=set)
     wrong: list[str] = field(default_factory=list)
-    disputed: Counter[str] = field(default_factory=Counter)
 
     def hear(self, ask: Asker, found: Iterable[Evidence]) -> None:
         for each in found:
@@ -77,11 +75,7 @@ class Judge:
         ask.left.clear()
 
     def _note(self, ask: Asker, number: int, short: str, what: str) -> None:
-        reason = dispute(ask.actor, self.world.charts.get(number), self.world.groups.get(number), short)
-        if reason:
-            self.disputed[reason] += 1
-        else:
-            self.wrong.append(f"{ask.actor.name}{ask.member or ''} {what}")
+        self.wrong.append(f"{ask.actor.name}{ask.member or ''} {what}")
 
 
 def _disagreements(ask: Asker, each: Evidence, said: str) -> Iterator[str]:

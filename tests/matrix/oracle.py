@@ -24,7 +24,8 @@ TYPES = {
     "county-behavioral-health": CLINICAL | DIRECTORY,
     "ecm-provider": CLINICAL | DIRECTORY,
     "ilos-provider": DIRECTORY | {"Patient", "Task", "ServiceRequest"},
-    "plan": CARE | DIRECTORY,
+    # who obtained a consent tells the plan of it, and where a record came from goes with it
+    "plan": CARE | DIRECTORY | {"Consent", "Provenance"},
     "auditor": frozenset(("AuditEvent", "Consent", "Provenance")),
     "member": CLINICAL | DIRECTORY,
     "operator": frozenset(),

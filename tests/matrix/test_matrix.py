@@ -3,7 +3,6 @@
 In every run a covering set: all pairs, and all in which a relation holds; in the long run all of them.
 """
 
-import warnings
 from collections.abc import Callable, Mapping, Sequence
 
 import pytest
@@ -34,8 +33,6 @@ def run(settled: Settled, exits: Mapping[str, Ask], charts: Callable[[Asker, int
 def agreed(judge: Judge, logged: Lines, least: int) -> None:
     leaked = canaries("\n".join(logged.lines).encode())
     assert not leaked, f"E37: the log tells {sorted(leaked)[:SHOWN]}"
-    for reason, times in judge.disputed.items():
-        warnings.warn(f"disputed {times} times: {reason}", stacklevel=1)
     shown = "\n".join(judge.wrong[:SHOWN])
     assert not judge.wrong, f"{len(judge.wrong)} disagreements in {len(judge.cells)} cells:\n{shown}"
     assert len(judge.cells) >= least, "fewer cells than there are to be"

@@ -34,8 +34,12 @@ TYPES = ("Patient", "Observation", "Group", "Task", "Encounter")
 CLINICAL = frozenset((name, letter) for name in TYPES for letter in "cruds")
 TREATING = replace(ALL, purposes=PURPOSES["TREAT"])
 MEMBER = replace(ALL, self_only=True, patient=address("Patient", "ann"))
+SOURCE = "Organization/s"
 CALLERS = {
     "ehr": Access("ehr", CLINICAL, "ecm", sight=TREATING, user="dr-doe"),
+    "source": Access(
+        "source", CLINICAL, "ehr", sight=replace(ALL, own=address("Organization", "s")), source=SOURCE
+    ),
     "backend": Access("backend", CLINICAL, "ehr", sight=ALL),
     "auditor": Access("auditor", frozenset({("AuditEvent", "r"), ("AuditEvent", "s")}), "auditor", sight=ALL),
     "member": Access("member", frozenset({("Patient", "r"), ("Observation", "s")}), "member", sight=MEMBER),

@@ -78,7 +78,9 @@ def test_every_interaction_and_shape_holds_the_profile_that_it_claims(interactio
         assert not any("No loaded package has the profile" in issue.message for issue in issues)
 
 
-@pytest.mark.parametrize("interaction", [name for name, kind in KINDS.items() if kind.profile and not kind.is_security])
+@pytest.mark.parametrize(
+    "interaction", [name for name, kind in KINDS.items() if kind.profile and not kind.is_security]
+)
 def test_what_succeeded_claims_balps_profile_and_what_was_refused_none(interaction: str) -> None:
     (of_patient,) = told(interaction=interaction, releases=(Release(ANN),))
     (of_nobody,) = told(interaction=interaction, releases=(), type="Organization")

@@ -61,6 +61,7 @@ def test_what_left_to_others_is_listed_and_nothing_else(audited: Audited) -> Non
         },
         ago(7) | {"client": "c", "interaction": "operation"},
         ago(6) | {"client": "d", "interaction": "patch"},
+        ago(6) | {"client": "e", "interaction": "notice"},
         # none of these is a disclosure of Ann's data to others
         ago(5) | {"client": "other patient", "id": "bob", "releases": (Release(BOB),)},
         ago(5) | {"client": "refused", "status": 403, "releases": ()},
@@ -68,11 +69,13 @@ def test_what_left_to_others_is_listed_and_nothing_else(audited: Audited) -> Non
         ago(5) | {"client": "deleted", "interaction": "delete"},
         ago(5) | {"client": "has it already", "status": 304},
         ago(5) | {"client": "member", "own": True},
+        ago(5) | {"client": "the source itself", "releases": (Release(ANN, 0, (), True),)},
+        ago(5) | {"client": "shown at sign-in", "interaction": "authorization"},
         ago(5 * 366) | {"client": "long ago"},
     )
     for who in ("auditor", "member"):
         answer = audited.as_(who).get(PATH)
-        assert clients(answer) == ["d", "c", "b", "a"]
+        assert clients(answer) == ["e", "d", "c", "b", "a"]
         for entry in answer.json["entry"]:
             assert structure.validate(entry["resource"], "AuditEvent") == []
             assert entry["resource"]["subtype"][0]["code"] == "disclose"
@@ -117,3 +120,30 @@ def test_what_is_read_shows_up_and_asking_is_recorded(audited: Audited) -> None:
     answer, (one,) = audited.as_("member").new("GET", PATH)
     assert clients(answer) == ["ehr"]
     assert (one.interaction, one.client, one.own) == ("operation", "member", True)
+
+
+def test_what_a_source_reads_of_its_own_data_is_no_disclosure_and_one_row_of_others_makes_it_one(
+    audited: Audited,
+) -> None:
+    assert audited.as_("source").ask("PUT", "/Patient/ann", patient("ann")).status_code == 201
+    assert audited.as_("source").get("/Patient/ann").status_code == 200
+    audited.recorder.catch_up()
+    assert clients(audited.as_("auditor").get(PATH)) == []
+    observed = {"resourceType": "Observation", "id": "o", "status": "final", "code": {"text": "seen"}}
+    observed |= {"subject": {"reference": "Patient/ann"}}
+    assert audited.ask("PUT", "/Observation/o", observed).status_code == 201
+    assert (
+        audited.as_("source").get("/Observation?subject=Patient/ann&_include=Observation:subject").status_code
+        == 200
+    )
+    audited.recorder.catch_up()
+    assert clients(audited.as_("auditor").get(PATH)) == ["source"]
+    assert audited.as_("backend").get("/Patient/ann").status_code == 200
+    audited.recorder.catch_up()
+    assert clients(audited.as_("auditor").get(PATH)) == ["backend", "source"]
+
+
+def test_part_2_data_that_a_program_reads_back_is_told_as_no_disclosure(audited: Audited) -> None:
+    told(audited, ago(1) | {"id": "ann", "releases": (Release(ANN, PART2, (), True),)})
+    found = audited.events("patient=ann&type=110106")
+    assert found == []

@@ -210,7 +210,9 @@ def test_what_a_living_process_is_writing_is_no_damage(tmp_path: Path) -> None:
     assert (found.records, found.dead, found.damaged) == ([b"good"], False, False)
 
 
-def test_a_full_disk_costs_nothing_that_has_its_room_already(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_costs_nothing_that_has_its_room_already(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     mine = Journal(tmp_path, most_bytes=1000)
     mine.append(b"a" * 500)
     whole = os.pwrite

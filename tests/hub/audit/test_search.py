@@ -144,7 +144,7 @@ def test_searches_find_what_they_ask_for_and_count_it(world: Audited) -> None:
 
 def test_pages_give_each_one_once_whatever_their_size(world: Audited) -> None:
     for query, expected in FOUND.items():
-        for count in (1, 2, 4):
+        for count in (1, 3):
             found: list[str] = []
             answer = world.get(f"/AuditEvent?_count={count}&{query}")
             for _ in range(len(ALL) + 2):

@@ -11,8 +11,9 @@ from typing import Any
 
 import pytest
 
+from hub.store import order
 from hub.store.engine import Database
-from tests.hub.asking import Api, entry, observation
+from tests.hub.asking import BASE, Api, entry, observation
 from tests.hub.sighted import absent, api_of, same, to
 from tests.hub.sighted_world import HIDDEN, NAME, VISIBLE, callers, world
 
@@ -49,9 +50,7 @@ ASKED: dict[str, Ask] = {
     "history": lambda api, name: api.get(f"/Observation/{name}/_history"),
     "history, counted": lambda api, name: api.get(f"/Observation/{name}/_history?_count=0"),
     "update": lambda api, name: api.put(f"/Observation/{name}", body(name)),
-    "update, if match": lambda api, name: api.put(
-        f"/Observation/{name}", body(name), If_Match='W/"1"'
-    ),
+    "update, if match": lambda api, name: api.put(f"/Observation/{name}", body(name), If_Match='W/"1"'),
     "update, about a stranger": lambda api, name: api.put(
         f"/Observation/{name}", observation(name, subject=to("Patient", "stranger"))
     ),
@@ -166,7 +165,7 @@ def test_what_was_given_to_one_client_opens_nothing_to_another(there: Api) -> No
     for path in ("/Observation?_count=2", "/Observation/_history?_count=2", "/Patient/seen/$everything?_count=1"):
         links = everything.get(path).json["link"]
         following = next(link["url"] for link in links if link["relation"] == "next")
-        answer = narrow.get(following.removeprefix("https://hub.example/fhir"))
+        answer = narrow.get(following.removeprefix(BASE))
         assert answer.status_code == 404, answer.text
     tag = everything.get("/Observation/vital").headers["ETag"]
     same(
@@ -180,6 +179,32 @@ def test_what_was_given_to_one_client_opens_nothing_to_another(there: Api) -> No
     second = narrow.post("/Observation", body, Idempotency_Key="k")
     assert first.status_code == 201
     assert second.status_code == 403  # its own request, and its own scopes do not cover it
+
+
+GONE: dict[str, Callable[[Api, str], Any]] = {
+    "deleted": lambda api, name: api.delete(f"/Observation/{name}"),
+    "hidden": lambda api, name: api.have(
+        observation(name, subject=to("Patient", "stranger"), effectiveDateTime="2020-01-01")
+    ),
+}
+
+
+@pytest.mark.parametrize("way", ["few", "walked"])
+@pytest.mark.parametrize("go", GONE.values(), ids=GONE)
+def test_a_page_that_ended_with_what_is_hidden_now_ended_with_what_is_gone(
+    there: Api, go: Callable[[Api, str], Any], way: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if way == "walked":
+        monkeypatch.setattr(order, "FEW", 1)
+        monkeypatch.setattr(order, "LITTLE", 1)
+    harbor = there.as_("harbor")
+    page = harbor.get("/Observation?_sort=date&_count=1").json
+    following = next(link["url"] for link in page["link"] if link["relation"] == "next")
+    go(there, page["entry"][0]["resource"]["id"])
+    answer = harbor.get(following.removeprefix(BASE))
+    if go is GONE["hidden"]:
+        assert answer.status_code == 410, answer.text
+    assert page["entry"][0]["resource"]["id"] not in answer.text
 
 
 def test_nothing_is_kept_on_the_way(there: Api) -> None:

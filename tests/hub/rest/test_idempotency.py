@@ -16,6 +16,9 @@ from hub.rest.idempotency import digest
 from hub.store import idempotency
 from hub.store.tables import idempotency as kept
 from tests.hub.asking import BASE, Api, app_of, entry, observation, patient, refused, validator
+from tests.hub.sighted import ACT, api_of, caller, panel
+
+TAGGED = {"resourceType": "Parameters", "parameter": [{"name": "meta", "valueMeta": {"tag": [{"code": "x"}]}}]}
 
 CREATE = entry("POST", "Patient", patient(), full_url="urn:uuid:6f6e4a6e-0d6a-4bb2-9a34-0d2a3a9b1e01")
 TWICE = [CREATE, entry("PUT", "Patient/b", patient("b"))]
@@ -242,3 +245,100 @@ def test_what_was_kept_is_written_in_the_format_of_the_repeat(api: Api) -> None:
     assert (again.status_code, again.mimetype) == (201, "application/fhir+xml")
     assert again.headers["Location"] == first.headers["Location"]
     assert again.headers["Location"].startswith(f"{BASE}/Patient/")
+
+
+HIDE = {"subject": {"reference": "Patient/p"}, "meta": {"security": [{"system": ACT, "code": "HIV"}]}}
+SENT: dict[str, tuple[str, str, Any, dict[str, str]]] = {
+    "create": ("POST", "/Observation", observation(subject={"reference": "Patient/p"}), {}),
+    "update": ("PUT", "/Observation/o", observation("o", subject={"reference": "Patient/p"}, status="amended"), {}),
+    "patch": (
+        "PATCH", "/Observation/o", [{"op": "replace", "path": "/status", "value": "amended"}],
+        {"Content_Type": "application/json-patch+json"},
+    ),
+    "$meta-add": ("POST", "/Observation/o/$meta-add", TAGGED, {}),
+    "transaction": ("POST", "", {
+        "resourceType": "Bundle", "type": "transaction", "entry": [
+            entry("POST", "Observation", observation(subject={"reference": "Patient/p"})),
+            entry("GET", "Patient/p"), entry("GET", "Observation?_id=o"),
+        ],
+    }, {}),
+    "batch": ("POST", "", {
+        "resourceType": "Bundle", "type": "batch", "entry": [
+            entry("PUT", "Observation/o", observation("o", subject={"reference": "Patient/p"}, status="amended")),
+            entry("GET", "Patient/p"), entry("GET", "Patient/none"),
+        ],
+    }, {}),
+}  # fmt: skip
+
+
+@pytest.fixture
+def limited(api: Api) -> tuple[Api, dict[str, Access]]:
+    """Harbor, whose panel is one patient."""
+    callers = {"harbor": caller(own=0), "blind": caller(holders=(), own=0)}
+    mine = api_of(api.database, callers)
+    mine.have(patient("p", active=True), panel("p"), observation("o", subject={"reference": "Patient/p"}))
+    return mine.as_("harbor"), callers
+
+
+@pytest.mark.parametrize("name", SENT)
+def test_who_still_sees_what_it_wrote_is_told_it_again(limited: tuple[Api, dict[str, Access]], name: str) -> None:
+    harbor, _ = limited
+    method, path, body, headers = SENT[name]
+    first = harbor.ask(method, path, body, Idempotency_Key="k", **headers)
+    assert first.status_code in (200, 201), first.text
+    again = harbor.ask(method, path, body, Idempotency_Key="k", **headers)
+    names = ("ETag", "Location", "Last-Modified")
+    assert [again.headers.get(each) for each in names] == [first.headers.get(each) for each in names]
+    assert again.status_code == first.status_code
+    told_first, told_again = first.json, again.json
+    if name == "transaction":  # a search may be asked again
+        assert told_first["entry"][2].pop("resource")["type"] == "searchset"
+    assert told_again == told_first
+
+
+@pytest.mark.parametrize("loses", ["the member", "the label"])
+@pytest.mark.parametrize("name", SENT)
+def test_who_does_not_see_it_any_more_is_told_that_it_was_done_and_no_more(
+    limited: tuple[Api, dict[str, Access]], name: str, loses: str
+) -> None:
+    harbor, callers = limited
+    method, path, body, headers = SENT[name]
+    first = harbor.ask(method, path, body, Idempotency_Key="k", **headers)
+    written = first.json.get("id", "o")
+    if name == "transaction":
+        written = first.json["entry"][0]["resource"]["id"]
+    if loses == "the member":
+        callers["harbor"] = callers["blind"]
+    else:
+        harbor.as_("all").have(observation(written, **HIDE))
+    counted = harbor.counts()
+    again = harbor.ask(method, path, body, Idempotency_Key="k", **headers)
+    assert harbor.counts() == counted
+    assert (again.status_code, again.headers.get("Location")) == (first.status_code, first.headers.get("Location"))
+    if "entry" not in first.json:
+        assert again.data == b""
+        return
+    kept = {e["resource"]["resourceType"] for e in again.json["entry"] if "resource" in e}
+    assert kept == (set() if loses == "the member" else {"Patient"})
+    assert [e["response"]["status"] for e in again.json["entry"]] == [
+        e["response"]["status"] for e in first.json["entry"]
+    ]
+
+
+def test_what_is_told_again_is_a_part_where_only_a_part_is_shown(limited: tuple[Api, dict[str, Access]]) -> None:
+    harbor, callers = limited
+    body = observation(subject={"reference": "Patient/p"}, valueString="ZQ")
+    assert "ZQ" in harbor.post("/Observation", body, Idempotency_Key="k").text
+    callers["harbor"] = caller(elements={"Observation": frozenset(("code",))})
+    again = harbor.post("/Observation", body, Idempotency_Key="k")
+    assert (again.status_code, again.json["resourceType"]) == (201, "Observation")
+    assert "ZQ" not in again.text
+
+
+def test_who_may_only_write_is_told_again_what_it_wrote(limited: tuple[Api, dict[str, Access]]) -> None:
+    harbor, callers = limited
+    callers["harbor"] = caller(grants=frozenset({("Observation", "c")}))
+    body = observation(subject={"reference": "Patient/p"})
+    first = harbor.post("/Observation", body, Idempotency_Key="k")
+    assert first.status_code == 201
+    assert harbor.post("/Observation", body, Idempotency_Key="k").data == first.data

@@ -17,7 +17,6 @@ ALL_TYPES_ANEW = sa.text(
     "INSERT INTO search_parameter (number, parameter, url, base, code, type, expression, targets, state, phase,"
     " position, looked_at, due, started, updated)"
     " SELECT :now, '', 'all', '', '', '', '', '', 'indexing', 'adding', 0, 0, :now, :now, :now"
-    " WHERE NOT EXISTS (SELECT 1 FROM search_parameter WHERE parameter = '')"
 )
 
 
@@ -61,6 +60,8 @@ def upgrade() -> None:
     op.create_index("index_consent_rid", "index_consent", ["rid"])
     stored = op.get_bind().execute(sa.text("SELECT 1 FROM resource LIMIT 1")).first()
     if stored is not None:
+        # one that has ended, or is on its way, knew nothing of this
+        op.execute("DELETE FROM search_parameter WHERE parameter = ''")
         op.get_bind().execute(ALL_TYPES_ANEW, {"now": time.time_ns() // 1000})
 
 
