@@ -32,6 +32,7 @@ class Parts:
     database: Database
     transactions: Transactions
     own: Transactions
+    recorder: Any = None
 
 
 @cache
@@ -114,6 +115,7 @@ def parts() -> Parts:
             audit=_own_records(),
             header_key=key,
         ),
+        recorder(),
     )
 
 
@@ -332,16 +334,16 @@ def _deliveries(mine: Parts) -> Any:
         mine.settings["HUB_WEBHOOK_TIMEOUT_SECONDS"],
         Route(mine.settings["HUB_WEBHOOK_HOSTS"]),
         header_key=mine.settings.secret_key(),
-        tell=_notices_told(rights.access_of),
+        tell=_notices_told(mine.recorder, rights.access_of),
     )
 
 
-def _notices_told(access_of: Callable[[str], Any]) -> Any:
-    if recorder() is None:
+def _notices_told(recorder: Any, access_of: Callable[[str], Any]) -> Any:
+    if recorder is None:
         return None
     from hub.notifications.told import NoticesTold
 
-    return NoticesTold(recorder(), access_of)
+    return NoticesTold(recorder, access_of)
 
 
 def make_listener(on_accepted: Callable[[], None] = lambda: None) -> Any:

@@ -111,7 +111,9 @@ def _as_it_stands(one: _One) -> Of:
 
 
 def _inheriting(one: _One, around: Mapping[int, Of]) -> _One:
-    got = inherited(one.labels, (around[each] for each in one.whose.inherits if each in around))
+    about = ((each, around[each]) for each in one.whose.inherits if each in around)
+    told = (of._replace(patient=each) if each in one.whose.patients else of for each, of in about)
+    got = inherited(one.labels, told)
     if one.row.patient == UNKNOWN and one.row.source:
         return replace(one, labels=got.labels)
     return replace(one, whose=Facts(got.patient, got.patients, one.whose.inherits), labels=got.labels)

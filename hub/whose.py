@@ -91,10 +91,12 @@ class Whose:
         wanted = {each for _, found in waiting for each in found.inherits} - self._made.keys()
         around = inheriting.whose(self._connection, wanted, self._access.sight, lock=True)
         for identity, found in waiting:
-            about = (self._made.get(each) or around.get(each) for each in found.inherits)
+            about = {each: self._made.get(each) or around.get(each) for each in found.inherits}
             where = address(*identity)
             mine = self._made[where]
-            got = inheriting.inherited(mine.labels, (each for each in about if each is not None))
+            # a target that is a patient says itself who that is, whomever it is linked with
+            told = (of._replace(patient=each) if each in found.patients else of for each, of in about.items() if of)
+            got = inheriting.inherited(mine.labels, told)
             self._facts[identity] = Facts(got.patient, got.patients, found.inherits)
             self._made[where] = Of(got.patient, got.labels, mine.source)
 

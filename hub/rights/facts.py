@@ -67,9 +67,9 @@ def facts_of(resource: dict[str, Any], base: str) -> Facts:
     kind = resource["resourceType"]
     if kind in OWN_PEOPLE:
         return Facts(address(kind, resource["id"]))
-    if kind == "Provenance":  # its targets say it, the patient among them, and how sensitive they are
-        return Facts(UNKNOWN, inherits=frozenset(_about(resource, base)))
     patients = frozenset(address("Patient", each) for each in _patients(resource, base))
+    if kind == "Provenance":  # its targets say it, the patients among them, and how sensitive they are
+        return Facts(UNKNOWN, patients, frozenset(_about(resource, base)))
     if len(patients) > 1:
         return Facts(SEVERAL, patients)
     if patients:

@@ -66,6 +66,7 @@ def test_a_lapsed_proxy_is_not_revived_by_the_recipient(county: Api) -> None:
     county.have(person)
     assert county.as_("harbor").put("/RelatedPerson/rp", person | {"active": True}).status_code == 200
     from sqlalchemy import select
+
     from hub.store.tables import index_relation
 
     with county.database.read() as c:

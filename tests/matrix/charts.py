@@ -228,7 +228,7 @@ KINDS = (
     Kind("med", "MedicationRequest", medication_request),
     Kind("lst", "List", holder),
     Kind("ptr", "Task", pointer, labelled=False),
-    Kind("prv", "Provenance", provenance, labelled=False),
+    Kind("prv", "Provenance", provenance),  # as sensitive as what it is about
 )
 BY_SHORT: Mapping[str, Kind] = {kind.short: kind for kind in KINDS}
 TYPES: Mapping[str, str] = {kind.short: kind.type for kind in KINDS}

@@ -44,8 +44,10 @@ def relation_of(ask: Asker, chart: Chart) -> str:
 def _group_relation(world: World, ask: Asker, number: int) -> str:
     """A Group is its holder's, whoever is still in it (its members leave only while they are): which others have to
     do with its members is nobody else's to know."""
-    holder, _ = world.groups[number]
-    return "assigned" if ask.actor.name in (holder, "custodian") else "never"
+    holder, relation = world.groups[number]
+    if ask.actor.name == "custodian" or (ask.actor.name == holder and relation != "other-county"):
+        return "assigned"
+    return "never"  # a Group of the other county is the other county's
 
 
 @dataclass
