@@ -6,7 +6,7 @@ Where Chromium is missing these tests are skipped and say so; with HUB_REQUIRE_B
 import os
 import shutil
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -20,6 +20,12 @@ from fhirclient.client import FHIRClient
 from fhirclient.models.patient import Patient
 from fhirclient.server import FHIRNotFoundException
 from selenium import webdriver
+from selenium.common.exceptions import (
+    ElementClickInterceptedException,
+    ElementNotInteractableException,
+    NoSuchElementException,
+    StaleElementReferenceException,
+)
 from selenium.webdriver.chrome.options import Options
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
@@ -33,6 +39,7 @@ SCOPE = "openid fhirUser offline_access patient/Patient.rs patient/Observation.r
 REGISTERED = f"{SCOPE} launch launch/patient"
 BINARIES = {"chromium": "/usr/bin/chromium", "chromedriver": "/usr/bin/chromedriver"}
 SECONDS = 20
+LEAVING = (StaleElementReferenceException, ElementClickInterceptedException, ElementNotInteractableException)
 
 
 def missing() -> str:
@@ -157,7 +164,10 @@ def load(hub: HubProcess) -> None:
 
 
 class Person:
-    """Somebody who looks at pages and uses what is on them."""
+    """Somebody who looks at pages and uses what is on them, and waits for what is not there yet.
+
+    A click leads to a new page at some time after it; until then an element may be of the page that is leaving.
+    """
 
     def __init__(self, driver: webdriver.Chrome):
         self.driver = driver
@@ -166,10 +176,21 @@ class Person:
         self.driver.delete_all_cookies()
         self.driver.get(address)
 
+    def until(self, done: Callable[[webdriver.Chrome], bool], what: str) -> None:
+        wait = WebDriverWait(self.driver, SECONDS, ignored_exceptions=(NoSuchElementException, *LEAVING))
+        wait.until(done, what)
+
     def sees(self, text: str) -> None:
-        WebDriverWait(self.driver, SECONDS).until(
+        self.until(
             lambda driver: text in driver.find_element(By.TAG_NAME, "body").text, f"{text} is not on the page"
         )
+
+    def click(self, by: str, value: str) -> None:
+        def clicked(driver: webdriver.Chrome) -> bool:
+            driver.find_element(by, value).click()
+            return True
+
+        self.until(clicked, f"{value} is not on the page")
 
     def sign_in(self) -> None:
         self.sees("Sign in")
@@ -178,13 +199,13 @@ class Person:
         self.press("Sign in")
 
     def press(self, text: str) -> None:
-        self.driver.find_element(By.XPATH, f"//button[normalize-space()='{text}']").click()
+        self.click(By.XPATH, f"//button[normalize-space()='{text}']")
 
     def choose(self, text: str) -> None:
-        self.driver.find_element(By.XPATH, f"//label[contains(., '{text}')]").click()
+        self.click(By.XPATH, f"//label[contains(., '{text}')]")
 
     def untick(self, value: str) -> None:
-        self.driver.find_element(By.CSS_SELECTOR, f"input[type=checkbox][value='{value}']").click()
+        self.click(By.CSS_SELECTOR, f"input[type=checkbox][value='{value}']")
 
 
 @pytest.fixture
