@@ -17,7 +17,7 @@ from sqlalchemy import Connection, select
 from hub.rights.labels import raised
 from hub.search.index import IndexRows
 from hub.sight import ALL, NOBODY, SEVERAL, UNKNOWN, Sight
-from hub.store.sight import seen
+from hub.store.sight import named, seen
 from hub.store.tables import index_about, index_patient, resource
 from hub.versions import Of
 
@@ -73,7 +73,7 @@ def whose(connection: Connection, addresses: Iterable[int], sight: Sight, lock: 
         asked = _WHOSE.where(resource.c.address.in_(some), seen(resource, sight))
         if lock:  # in the order in which writers lock theirs (hub.store.write.held)
             asked = asked.order_by(resource.c.type, resource.c.id).with_for_update(read=True, of=resource)
-        found |= {row[0]: Of(*row[1:]) for row in connection.execute(asked)}
+        found |= {row[0]: Of(*row[1:]) for row in connection.execute(asked, named(sight))}
     return found
 
 

@@ -27,7 +27,7 @@ from hub.search.edges import address
 from hub.sight import GRANTED, NOBODY, PURPOSES, SEVERAL, UNKNOWN, Sight
 from hub.store import consents
 from hub.store.consents import Deciding
-from hub.store.sight import covers, seen
+from hub.store.sight import covers, named, seen
 from hub.store.tables import index_patient, index_relation, resource
 
 AUDITOR = "auditor"
@@ -109,7 +109,7 @@ def _patients(connection: Connection, row: Row[Any]) -> set[int]:
 
 def _is_seen(asked: _Asked) -> bool:
     wanted = select(resource.c.rid).where(resource.c.rid == asked.row.rid, seen(resource, asked.sight))
-    return asked.connection.execute(wanted).first() is not None
+    return asked.connection.execute(wanted, named(asked.sight)).first() is not None
 
 
 def _relation(asked: _Asked) -> Iterator[Part]:

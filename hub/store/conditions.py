@@ -19,7 +19,7 @@ from hub.search.match import matches
 from hub.search.query import CONTROLS, Limits, Query, parse
 from hub.store import read
 from hub.store.read import Stored
-from hub.store.sight import seen
+from hub.store.sight import named, seen
 from hub.store.tables import resource
 
 CANDIDATES = 10  # read at a time
@@ -90,6 +90,6 @@ def present(connection: Connection, access: Access, identities: Iterable[Identit
     found: set[Identity] = set()
     asked = _PRESENT.where(seen(resource, access.sight))
     for start in range(0, len(wanted), AT_ONCE):
-        rows = connection.execute(asked, {"identities": wanted[start : start + AT_ONCE]})
+        rows = connection.execute(asked, named(access.sight, identities=wanted[start : start + AT_ONCE]))
         found |= {(row.type, row.id) for row in rows}
     return found

@@ -17,7 +17,7 @@ from hub.search.match import matches
 from hub.search.query import Query
 from hub.sight import Sight
 from hub.store.criteria import rids
-from hub.store.sight import seen
+from hub.store.sight import named, seen
 from hub.store.tables import resource
 
 MOST = 1000
@@ -49,7 +49,7 @@ def _rows(connection: Connection, criterion: Criterion, sight: Sight) -> Rows:
     found = select(resource.c.rid, resource.c.body).where(
         resource.c.deleted.is_(False), resource.c.rid.in_(rids(criterion)), seen(resource, sight)
     )
-    rows = connection.execute(found.limit(MOST + 1)).all()
+    rows = connection.execute(found.limit(MOST + 1), named(sight)).all()
     if len(rows) > MOST:
         message = f"More than {MOST} resources have that text in another case; leave :exact away, or narrow"
         raise Problem("too-costly", message, criterion.parameter.code)

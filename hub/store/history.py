@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Connection, Select, Table, and_, bindparam, exists, select, text, tuple_
+from sqlalchemy import Connection, Select, Table, and_, bindparam, exists, func, select, text, tuple_
 
 from hub.access import Access
 from hub.fhir.types import resource_types
@@ -23,7 +23,7 @@ from hub.sight import ALL, Sight
 from hub.store import keyed
 from hub.store.keyed import COLUMNS
 from hub.store.read import Stored, stored
-from hub.store.sight import seen
+from hub.store.sight import named, seen
 from hub.store.tables import history, resource
 
 AT_ONCE = 400  # row numbers in one statement
@@ -97,7 +97,7 @@ def _keys(connection: Connection, sight: Sight, by: str, wanted: Wanted, given: 
         statement = _statement(table, by, wanted.at is not None)
         if not sight.everything:
             statement = statement.where(_is_seen(table, sight))
-        rows = connection.execute(statement, given)
+        rows = connection.execute(statement, named(sight, **given))
         found.update((row.last_updated, row.rid, row.version) for row in rows)
     return found
 
@@ -165,3 +165,14 @@ def _bodies(connection: Connection, wanted: Sequence[tuple[int, int]]) -> dict[t
             version = Stored(row.rid, row.type, of.id, row.version, row.last_updated, row.deleted, row.body, *whose)
             found[row.rid, row.version] = version
     return found
+
+
+def last_bodies(connection: Connection, rids: Sequence[int]) -> dict[int, bytes]:
+    """By row number the last content of what was deleted."""
+    if not rids:
+        return {}
+    older = history.alias()
+    there = (older.c.rid == history.c.rid, older.c.body.is_not(None))
+    last = select(func.max(older.c.version)).where(*there).correlate(history).scalar_subquery()
+    asked = select(history.c.rid, history.c.body).where(history.c.rid.in_(rids), history.c.version == last)
+    return {row.rid: row.body for row in connection.execute(asked)}

@@ -10,11 +10,11 @@ from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, Select, bindparam, exists, select
+from sqlalchemy import Connection, Select, bindparam, exists, select, true
 
 from hub.sight import Sight
 from hub.store.engine import driver, mark
-from hub.store.sight import condition, seen
+from hub.store.sight import Shape, condition, itself
 from hub.store.tables import index_token, resource
 
 MOST_KEYS = 6
@@ -87,13 +87,14 @@ def _page(mark: str, keys: int, also: str) -> str:
     )
 
 
-def having(keys: int, sight: Sight) -> Select[Any]:
-    """The resources that have all the keys; the first one drives."""
+def having(keys: int, shape: Shape | None) -> Select[Any]:
+    """The resources that have all the keys; the first one drives. `shape` is of the caller's Sight, None for who
+    sees everything."""
     driver, *others = [bindparam(f"key{number}", type_=index_token.c.hash.type) for number in range(keys)]
     found = select(*COLUMNS).where(
         resource.c.deleted.is_(False),
         resource.c.rid.in_(select(index_token.c.rid).where(index_token.c.hash == driver)),
-        seen(resource, sight),
+        true() if shape is None else itself(shape),
     )
     for other in others:
         also = select(index_token.c.rid).where(index_token.c.hash == other, index_token.c.rid == resource.c.rid)

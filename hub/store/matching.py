@@ -21,7 +21,7 @@ from hub.store.chains import UNBOUNDED, among, clause, cost, rids, spoken
 from hub.store.criteria import in_column
 from hub.store.exact import settled
 from hub.store.read import SELECTIVE
-from hub.store.sight import seen
+from hub.store.sight import named, seen
 from hub.store.tables import resource
 
 FEW = 1000
@@ -44,14 +44,14 @@ def driver(connection: Connection, query: Query, ordered: bool) -> Condition | N
     if not found or not (query.conditions or ordered):
         return found[0] if found else None
     for each in found:
-        if cost(each) <= SELECTIVE or finds_fewer(connection, rids(each, query.sight), FEW):
+        if cost(each) <= SELECTIVE or finds_fewer(connection, rids(each, query.sight), FEW, query.sight):
             return each
-    return found[0] if finds_fewer(connection, rids(found[0], query.sight), MANY) else None
+    return found[0] if finds_fewer(connection, rids(found[0], query.sight), MANY, query.sight) else None
 
 
-def finds_fewer(connection: Connection, found: Select[Any], most: int) -> bool:
+def finds_fewer(connection: Connection, found: Select[Any], most: int, sight: Sight) -> bool:
     some = found.limit(most).subquery()
-    return int(connection.execute(select(func.count()).select_from(some)).scalar_one()) < most
+    return int(connection.execute(select(func.count()).select_from(some), named(sight)).scalar_one()) < most
 
 
 def conditions_of(query: Query) -> Sequence[Condition]:

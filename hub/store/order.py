@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from heapq import merge
 from itertools import islice
+from types import MappingProxyType
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Select, and_, bindparam, literal, select, tuple_
@@ -23,7 +24,6 @@ from hub.search.criterion import criterion
 from hub.search.hashes import key as hash_key
 from hub.search.query import Query
 from hub.search.sorting import Down, SortKey, place, value_of
-from hub.sight import ALL, Sight
 from hub.store import keyed
 from hub.store.chains import clause, cost
 from hub.store.exact import settled
@@ -31,7 +31,7 @@ from hub.store.matching import driven, finds_fewer, matching, walked
 from hub.store.moment import Moment, Version, changed, now, read, versions
 from hub.store.read import SELECTIVE, Stored, keys_of, position
 from hub.store.read import page as unsorted
-from hub.store.sight import seen
+from hub.store.sight import Shape, named, seen, shape_of
 from hub.store.tables import index_date, index_number, index_string, index_token, resource
 
 FEW = 2000
@@ -121,7 +121,7 @@ class _Walk:
         # the rows of a lone key are the matches; asked as `rid IN (…)`, SQLite gathers all of them to count a few
         is_whole = len(keys) == 1 and self._query.sight.everything
         counted = select(index_token.c.rid).where(index_token.c.hash == keys[0]) if is_whole else statement
-        if not finds_fewer(self._connection, counted, most + 1):
+        if not finds_fewer(self._connection, counted, most + 1, self._query.sight):
             return None
         rows = self._read(statement)
         earlier = self._earlier(rows)
@@ -134,11 +134,14 @@ class _Walk:
             extra = changed(self._connection, self.moment).label("changed")
         else:
             extra = self._now()
-        rows = self._connection.execute(statement.with_only_columns(*keyed.COLUMNS, extra)).all()
+        rows = self._asked(statement.with_only_columns(*keyed.COLUMNS, extra)).all()
         if not self.moment.numbers:
             self._set_moment(rows[0][-1] if rows else None)
             return [(Stored(*row[:-1]), False) for row in rows]
         return [(Stored(*row[:-1]), bool(row[-1])) for row in rows]
+
+    def _asked(self, statement: Select[Any], values: Mapping[str, Any] = MappingProxyType({})) -> Any:
+        return self._connection.execute(statement, named(self._query.sight, **values))
 
     def _now(self) -> Any:
         return now(self._connection.dialect.name, [self._query.type] if self._query.type else self._query.types)
@@ -190,16 +193,16 @@ class _Walk:
     def _at_once(self, key: SortKey, wanted: int) -> Iterator[tuple[Place, Stored]]:
         """The first page in the order of a column: one statement, which tells the moment, too."""
         keys = keys_of(self._query)
-        kind = self._connection.dialect.name
+        kind, sight = self._connection.dialect.name, self._query.sight
         if keys and key.code == "_lastUpdated" and min(map(cost, self._query.criteria)) <= SELECTIVE:
-            prepared: Any = _by_time(len(keys), key.descending, kind, self._query.sight)
+            prepared: Any = _by_time(len(keys), key.descending, kind, None if sight.everything else shape_of(sight))
             values: dict[str, Any] = dict(keyed.parameters(keys, (), wanted))
             if kind != "postgresql":
-                values |= {"type": self._query.type}
+                values["type"] = self._query.type
         else:
             prepared = self._ordered(key)[0].with_only_columns(*keyed.COLUMNS, self._now()).limit(wanted)
             values = {}
-        for row in self._connection.execute(prepared, values):
+        for row in self._asked(prepared, values):
             self._set_moment(row[-1])
             yield (False, None, row.rid), Stored(*row[:-1])
 
@@ -239,7 +242,7 @@ class _Walk:
         """The values by which the rows are ordered, and the rows."""
         size = len(keyed.COLUMNS)
         values = (each.label(f"value{number}") for number, each in enumerate(columns))
-        rows = self._connection.execute(statement.with_only_columns(*keyed.COLUMNS, *values))
+        rows = self._asked(statement.with_only_columns(*keyed.COLUMNS, *values))
         return [(tuple(row[size:]), Stored(*row[:size])) for row in rows]
 
     def _decides(self, key: SortKey, value: Any, row: Stored) -> bool:
@@ -267,20 +270,14 @@ class _Walk:
                 return
 
 
-def _by_time(keys: int, descending: bool, kind: str, sight: Sight) -> Select[Any]:
-    return _all_by_time(keys, descending, kind) if sight.everything else _by_time_of(keys, descending, kind, sight)
-
-
-@lru_cache(maxsize=keyed.MOST_KEYS * 2)
-def _all_by_time(keys: int, descending: bool, kind: str) -> Select[Any]:
-    return _by_time_of(keys, descending, kind, ALL)
-
-
-def _by_time_of(keys: int, descending: bool, kind: str, sight: Sight) -> Select[Any]:
+@lru_cache(maxsize=256)
+def _by_time(keys: int, descending: bool, kind: str, shape: Shape | None) -> Select[Any]:
+    """`shape` of the caller's Sight; None for who sees everything."""
     order = (resource.c.last_updated, resource.c.rid)
     ordered = [column.desc() if descending else column.asc() for column in order]
     columns = (*keyed.COLUMNS, now(kind, [bindparam("type", type_=resource.c.type.type)]))
-    return keyed.having(keys, sight).with_only_columns(*columns).order_by(*ordered).limit(bindparam("limit"))
+    found = keyed.having(keys, shape)
+    return found.with_only_columns(*columns).order_by(*ordered).limit(bindparam("limit"))
 
 
 def _beyond(key: SortKey, columns: Sequence[Any], rid: Any, bound: Place) -> ColumnElement[bool]:

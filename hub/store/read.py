@@ -14,6 +14,7 @@ from hub.search.query import Query
 from hub.sight import UNKNOWN
 from hub.store import keyed
 from hub.store.criteria import cost, is_keyed, value_key
+from hub.store.sight import named
 from hub.store.tables import history, resource
 
 SELECTIVE = 1  # a cost up to which counting is not worth it
@@ -97,7 +98,8 @@ def page(connection: Connection, access: Access, query: Query, after: Sequence[i
     statement = _matching(connection, asked).with_only_columns(*keyed.COLUMNS)
     if after:
         statement = statement.where(resource.c.rid > after[0])
-    return [stored(row) for row in connection.execute(statement.order_by(resource.c.rid).limit(limit))]
+    rows = connection.execute(statement.order_by(resource.c.rid).limit(limit), named(asked.sight))
+    return [stored(row) for row in rows]
 
 
 def is_panel_better(connection: Connection, query: Query) -> bool:
@@ -128,8 +130,9 @@ def position(last: Stored) -> list[int]:
 
 def total(connection: Connection, access: Access, query: Query) -> int:
     """How many resources match."""
-    statement = _matching(connection, query.granted(access))
-    return int(connection.execute(statement.with_only_columns(func.count())).scalar_one())
+    asked = query.granted(access)
+    statement = _matching(connection, asked).with_only_columns(func.count())
+    return int(connection.execute(statement, named(asked.sight)).scalar_one())
 
 
 def _matching(connection: Connection, query: Query) -> Any:

@@ -3,15 +3,17 @@
 Rules: docs/access.md; hub.sight says what each number means. What is not known is not there: a resource whose
 patient, label or consent nobody knows is hidden, and hidden is answered like missing.
 `seen` is for SQLAlchemy's statements, `condition` for the driver's own. Both are made from one text, so they
-cannot differ. The text depends on the shape of a Sight only; all numbers are parameters.
-Time is asked of the clock at each statement: a relation or a consent that ended a second ago counts no more.
+cannot differ. The text depends on the shape of a Sight only; all numbers are parameters. Those of `seen` have fixed
+names and no values, so that nothing is built for a caller: `named` gives the values at the execution, and a
+statement that was not given them fails.
+Time is asked of the clock at each execution: a relation or a consent that ended a second ago counts no more.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache, lru_cache
 from typing import Any
 
-from sqlalchemy import BigInteger, Boolean, ColumnElement, Connection, String, bindparam, true
+from sqlalchemy import BigInteger, BindParameter, Boolean, ColumnElement, Connection, String, bindparam, true
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
 
@@ -19,6 +21,7 @@ from hub import clock
 from hub.rights.labels import ALL_BITS
 from hub.sight import COVERAGE, GRANTED, OWNED, PROXY, SEVERAL, UNKNOWN, Sight
 from hub.store.engine import driver, mark
+from hub.store.tables import resource
 
 HOLDERS, RECIPIENTS = 4, 6  # how many numbers a statement has room for
 
@@ -62,6 +65,7 @@ _RELEASED = (
 
 Shape = tuple[bool, bool, bool, bool, bool, tuple[tuple[str, int], ...]]
 COLUMNS = ("rid", "type", "patient", "labels", "source")
+OWN = "sight_"  # how the names of the predicate's own parameters begin
 
 
 def shape_of(sight: Sight) -> Shape:
@@ -132,14 +136,12 @@ def values_of(sight: Sight) -> dict[str, Any]:
 
 
 class _seen(FunctionElement[bool]):  # noqa: N801 - reads as SQL
-    """The predicate in a statement of SQLAlchemy: its clauses are the columns and the parameters, in the order of
-    `names`; there is a subclass for each shape, so that compiled statements are told apart."""
+    """The predicate in a statement of SQLAlchemy: its clauses are the columns, there is a subclass for each shape,
+    so that compiled statements are told apart."""
 
     type = Boolean()
     inherit_cache = True
     name = "seen"
-    shape: Shape
-    names: tuple[str, ...]
 
     def self_group(self, against: Any = None) -> Any:
         return self
@@ -147,19 +149,25 @@ class _seen(FunctionElement[bool]):  # noqa: N801 - reads as SQL
 
 @lru_cache(maxsize=256)
 def _class(shape: Shape) -> type[_seen]:
-    names = (*COLUMNS, *_parameters(shape))
-
     class made(_seen):  # noqa: N801 - reads as SQL
         inherit_cache = True
 
-    made.shape, made.names = shape, names
+    names = dict.fromkeys(name for name in _order(shape) if name not in COLUMNS)
 
     @compiles(made)
     def _compiled(element: Any, compiler: Any, **kw: Any) -> str:
-        pieces = {name: compiler.process(each, **kw) for name, each in zip(names, element.clauses, strict=True)}
+        columns = zip(COLUMNS, element.clauses, strict=True)
+        pieces = {name: compiler.process(each, **kw) for name, each in columns}
+        pieces |= {name: compiler.process(_parameter(name), **kw) for name in names}
         return text_of(shape).format(**pieces)
 
     return made
+
+
+@cache
+def _parameter(name: str) -> BindParameter[Any]:
+    kind = String() if name.startswith("narrowed") else BigInteger()
+    return bindparam(f"{OWN}{name}", type_=kind, required=True)
 
 
 @lru_cache(maxsize=256)
@@ -168,25 +176,29 @@ def _order(shape: Shape) -> tuple[str, ...]:
     return tuple(part.partition("}")[0] for part in text_of(shape).split("{")[1:])
 
 
-def _parameters(shape: Shape) -> tuple[str, ...]:
-    return tuple(name for name in dict.fromkeys(_order(shape)) if name not in COLUMNS)
-
-
 def seen(table: Any, sight: Sight) -> ColumnElement[bool]:
-    """Whether the resource at hand is there for the caller; `table` is hub.store.tables.resource or an alias."""
+    """Whether the resource at hand is there for the caller; `table` is hub.store.tables.resource or an alias. The
+    statement is executed with what `named` gives."""
     if sight.everything:
         return true()
-    shape = shape_of(sight)
-    made = _class(shape)
-    values = values_of(sight)
-    columns = [table.c[name] for name in COLUMNS]
-    given = [
-        bindparam(
-            None, values[name], type_=String() if isinstance(values[name], str) else BigInteger(), unique=True
-        )
-        for name in _parameters(shape)
-    ]
-    return made(*columns, *given)
+    return itself(shape_of(sight)) if table is resource else _seen_of(table, shape_of(sight))
+
+
+def _seen_of(table: Any, shape: Shape) -> _seen:
+    return _class(shape)(*(table.c[name] for name in COLUMNS))
+
+
+@lru_cache(maxsize=256)
+def itself(shape: Shape) -> ColumnElement[bool]:
+    """`seen` of the table of resources, for whoever has a Sight of this shape."""
+    return _seen_of(resource, shape)
+
+
+def named(sight: Sight, **others: Any) -> dict[str, Any]:
+    """The values that a statement with `seen` is executed with, now, beside its own."""
+    if sight.everything:
+        return others
+    return {f"{OWN}{name}": value for name, value in values_of(sight).items()} | others
 
 
 @lru_cache(maxsize=256)

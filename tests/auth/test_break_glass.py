@@ -18,7 +18,7 @@ from hub.audit.record import decoded
 from hub.search.edges import address
 from hub.store import tables
 from hub.store.engine import Database
-from hub.store.sight import seen
+from hub.store.sight import named, seen
 from hub.store.tables_audit import audit_pending
 from hub.store.tables_glass import break_glass as glass_table
 
@@ -51,7 +51,7 @@ def start(hub: Database, clock: Any, **more: Any) -> break_glass.Glass:
 def seen_by(hub: Database, name: str, role: str) -> set[str]:
     sight = access_for(Client(name, "A Demo Client", role), parse("system/*.rs")).sight
     with hub.read() as connection:
-        rows = connection.execute(select(tables.resource.c.id).where(seen(tables.resource, sight)))
+        rows = connection.execute(select(tables.resource.c.id).where(seen(tables.resource, sight)), named(sight))
         return {row.id for row in rows}
 
 

@@ -14,7 +14,7 @@ from hub.sight import ALL as EVERYTHING
 from hub.sight import NOBODY, SEVERAL, UNKNOWN, Sight
 from hub.store import tables as t
 from hub.store.engine import Database
-from hub.store.sight import seen
+from hub.store.sight import named, seen
 from hub.transactions import Transactions, single
 from hub.versions import Of
 from tests.hub.asking import BASE, observation, patient
@@ -188,8 +188,8 @@ def test_a_deleted_resource_of_several_patients_is_theirs_still(stored: Hub) -> 
     stranger = Sight(holders=(7,), kinds=-1, guarded=0)
     with stored.database.read() as connection:
         asked = select(t.resource.c.id).where(t.resource.c.type == "Appointment")
-        assert connection.execute(asked.where(seen(t.resource, stranger))).all() == []
-        assert len(connection.execute(asked.where(seen(t.resource, EVERYTHING))).all()) == 1
+        assert connection.execute(asked.where(seen(t.resource, stranger)), named(stranger)).all() == []
+        assert len(connection.execute(asked.where(seen(t.resource, EVERYTHING)), named(EVERYTHING)).all()) == 1
 
 
 @pytest.mark.parametrize("later", ["a note", "a change of a note"])

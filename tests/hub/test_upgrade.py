@@ -21,7 +21,7 @@ from hub.search.hashes import key
 from hub.sight import SEVERAL, UNKNOWN
 from hub.store import tables as t
 from hub.store.engine import Database
-from hub.store.sight import seen
+from hub.store.sight import named, seen
 from hub.transactions import Transactions, single
 from tests.house.migrating import bare, up
 from tests.hub.asking import BASE, observation, patient
@@ -160,7 +160,7 @@ def _seen(database: Database) -> dict[str, int]:
         sight = access_for(client, scopes.parse("system/*.cruds"), base=BASE).sight
         with database.read() as connection:
             counted = select(func.count()).select_from(t.resource).where(seen(t.resource, sight))
-            found[role] = connection.execute(counted).scalar_one()
+            found[role] = connection.execute(counted, named(sight)).scalar_one()
     return found
 
 

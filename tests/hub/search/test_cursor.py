@@ -57,7 +57,7 @@ def test_nothing_of_a_position_can_be_read() -> None:
     position = [1_795_361_275_000_001, 7_345_112_009]
     cursor = seal(SECRET, "harbor-client", "Observation?code=x", position, 1_795_361_999)
     seen = urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)) + cursor.encode()
-    for known in (b"harbor", b"1795361275", b"7345112009", b"1795361999", b"[", b"Observation"):
+    for known in (b"harbor", b"1795361275", b"7345112009", b"1795361999", b"Observation"):
         assert known not in seen
     for number in position:
         assert number.to_bytes(8, "big") not in seen

@@ -14,7 +14,7 @@ from hub.search.values import FOREVER, NEVER
 from hub.sight import COVERAGE, PANEL, PROXY, PURPOSES, Sight
 from hub.store.consents import deciding, relied_on
 from hub.store.engine import Database
-from hub.store.sight import seen
+from hub.store.sight import named, seen
 from hub.store.tables import index_consent, index_relation, resource
 from tests.hub.consenting import (
     CLINIC,
@@ -206,4 +206,4 @@ def is_seen(connection: Connection, bit: int) -> bool:
     connection.execute(delete(resource).where(resource.c.type == "Observation"))
     made(connection, 1000, "Observation", "o1", PATIENT, bit)
     wanted = select(resource.c.id).where(resource.c.type == "Observation", seen(resource, SIGHT))
-    return bool(connection.execute(wanted).all())
+    return bool(connection.execute(wanted, named(SIGHT)).all())

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import delete, select
+from sqlalchemy.exc import StatementError
 
 from hub import clock
 from hub.rights.labels import ALL_BITS, HIV, PSYTHPN
@@ -16,7 +17,7 @@ from hub.search.edges import address
 from hub.sight import COVERAGE, GRANTED, NOBODY, OWNED, PANEL, PROXY, SEVERAL, UNKNOWN, Sight
 from hub.store import exact, order, panel
 from hub.store.engine import Database, driver
-from hub.store.sight import condition, covers, seen
+from hub.store.sight import condition, covers, named, seen
 from hub.store.tables import index_consent, index_patient, index_relation, resource
 from tests.hub.asking import BASE, Api
 from tests.hub.consenting import made
@@ -308,9 +309,14 @@ def bare(database: Database) -> Iterator[Any]:
         transaction.rollback()
 
 
+def test_a_statement_that_was_not_told_who_asks_fails(bare: Any) -> None:
+    with pytest.raises(StatementError, match="sight_"):
+        bare.execute(select(resource.c.rid).where(seen(resource, Sight(holders=(7,), kinds=PANEL))))
+
+
 def both(connection: Any, sees: Sight) -> set[int]:
     """What is there, by SQLAlchemy's statement and by the driver's, which agree."""
-    one = set(connection.execute(select(resource.c.rid).where(seen(resource, sees))).scalars())
+    one = set(connection.execute(select(resource.c.rid).where(seen(resource, sees)), named(sees)).scalars())
     also, values = condition(connection, sees, "r")
     rows = driver(connection).execute(f"SELECT r.rid FROM resource r WHERE 1 = 1{also}", tuple(values)).fetchall()
     assert {row[0] for row in rows} == one
