@@ -1,18 +1,21 @@
-"""Forgets tokens, codes, assertions, sessions and launches that are past use.
+"""Forgets tokens, codes, assertions, sessions, launches and failed sign-ins that are past use.
 
 An assertion's jti is kept past its expiry by the clock skew allowed between nodes: forgotten sooner, a node
 whose clock is behind would take it again. A code is kept for a day, a used refresh token as long as an unused one:
 who shows one again ends its family.
 """
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, Table, delete, select, tuple_
 
+from auth import throttle
 from auth.assertion import SKEW_SECONDS
-from hub.clock import micros
+from hub import clock
+from hub.store.engine import Database
 from hub.store.tables import assertion, token
 from hub.store.tables_auth import authorization_code, launch_context, refresh_token, user_session
+from hub.worker import Chore
 
 BATCH = 1000
 DAY = 86_400
@@ -28,9 +31,21 @@ KEPT: tuple[tuple[Table, int], ...] = (
 )
 
 
+def chores(database: Database, lock_minutes: int) -> list[Chore]:
+    """What a worker does of it. `lock_minutes`: how long failed sign-ins count (HUB_SIGN_IN_LOCK_MINUTES)."""
+
+    def forget_failures(connection: Connection) -> int:
+        return throttle.forget(connection, clock.now(), lock_minutes)
+
+    return [
+        Chore(timedelta(minutes=1), lambda _: database.writing(lambda c: forget_expired(c, clock.now()))),
+        Chore(timedelta(minutes=10), lambda _: database.writing(forget_failures)),
+    ]
+
+
 def forget_expired(connection: Connection, now: datetime, batch: int = BATCH) -> int:
     """Delete at most `batch` rows of each table; how many went. Ask again while it is `batch` or more."""
-    return sum(_forget(connection, table, micros(now) - kept * 1_000_000, batch) for table, kept in KEPT)
+    return sum(_forget(connection, table, clock.micros(now) - kept * 1_000_000, batch) for table, kept in KEPT)
 
 
 def _forget(connection: Connection, table: Table, before: int, batch: int) -> int:

@@ -9,6 +9,7 @@ or that do not show the certificate their tokens are bound to, with one `invalid
 """
 
 import logging
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -76,7 +77,7 @@ class BackendServicesGrant(ClientCredentialsGrant):  # type: ignore[misc]
         return 200, token, self.TOKEN_RESPONSE_HEADER
 
 
-class PersonGrant(BaseGrant, TokenEndpointMixin):  # type: ignore[misc]
+class PersonGrant(BaseGrant, TokenEndpointMixin, ABC):  # type: ignore[misc]
     """What the two grants have in common that a person started."""
 
     TOKEN_ENDPOINT_AUTH_METHODS = METHODS
@@ -91,8 +92,9 @@ class PersonGrant(BaseGrant, TokenEndpointMixin):  # type: ignore[misc]
         answer = self.server.exchanged(self.work(self.server.exchange), self.request)
         return 200, answer, self.TOKEN_RESPONSE_HEADER
 
+    @abstractmethod
     def work(self, exchange: Exchange) -> Work:
-        raise NotImplementedError
+        """What the grant is exchanged by."""
 
 
 class CodeGrant(PersonGrant):

@@ -6,8 +6,10 @@ from typing import Annotated
 
 import typer
 
-from hub import inbox, outbox
+from hub import outbox
 from hub.clock import instant, micros, now
+from hub.inbox import listing
+from hub.inbox.messages import STATES
 from hub.store.engine import Database
 
 GetDatabase = Callable[[], Database]
@@ -46,15 +48,15 @@ def inbox_commands(database: GetDatabase) -> typer.Typer:
 
     @app.command("list")
     def list_(
-        state: Annotated[str | None, typer.Option(help=f"Only this state: {', '.join(inbox.STATES)}.")] = None,
+        state: Annotated[str | None, typer.Option(help=f"Only this state: {', '.join(STATES)}.")] = None,
         limit: Annotated[int, typer.Option(help="At most so many, the newest first.")] = 50,
     ) -> None:
         """List messages: number, state, arrival, feed, control id, place and reason. No content."""
-        if state is not None and state not in inbox.STATES:
-            raise typer.BadParameter(f"one of {', '.join(inbox.STATES)}", param_hint="--state")
+        if state is not None and state not in STATES:
+            raise typer.BadParameter(f"one of {', '.join(STATES)}", param_hint="--state")
         typer.echo(COLUMNS.format("number", "state", "received", "feed", "control id", "where", "why"))
         with database().read() as connection:
-            found = inbox.listed(connection, state, limit)
+            found = listing.listed(connection, state, limit)
         for entry in found:
             where, why = entry.location or "", entry.reason or ""
             typer.echo(
@@ -67,7 +69,7 @@ def inbox_commands(database: GetDatabase) -> typer.Typer:
     def show(number: Annotated[int, typer.Argument(help="The message's number, from `hub inbox list`.")]) -> None:
         """Show one message as it came. This prints personal data: mind who looks on."""
         with database().read() as connection:
-            message = inbox.shown(connection, number)
+            message = listing.shown(connection, number)
         if message is None:
             typer.echo(f"There is no message {number}.", err=True)
             raise typer.Exit(1)
@@ -83,9 +85,9 @@ def inbox_commands(database: GetDatabase) -> typer.Typer:
         """Process messages again: after a row was added to a code table, or a fault was mended."""
         if not numbers and state is None:
             raise typer.BadParameter("name messages, or a --state")
-        if state is not None and state not in inbox.STATES:
-            raise typer.BadParameter(f"one of {', '.join(inbox.STATES)}", param_hint="--state")
-        count = database().writing(lambda connection: inbox.replay(connection, numbers or (), state))
+        if state is not None and state not in STATES:
+            raise typer.BadParameter(f"one of {', '.join(STATES)}", param_hint="--state")
+        count = database().writing(lambda connection: listing.replay(connection, numbers or (), state))
         typer.echo(f"{count} message{'' if count == 1 else 's'} will be processed again.")
 
     return app

@@ -141,3 +141,7 @@ def _issue(issue: Issue) -> dict[str, Any]:
     if issue.where:
         entry["expression"] = [issue.where]
     return entry
+
+
+class CannotStart(Exception):
+    """What keeps the hub from starting, as a sentence for who starts it."""

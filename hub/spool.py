@@ -14,8 +14,9 @@ from pathlib import Path
 
 from sqlalchemy import Connection, delete, select
 
-from hub import inbox
-from hub.inbox import Arrival, Receipt
+from hub.inbox import arrivals as inbox
+from hub.inbox.arrivals import Receipt
+from hub.inbox.messages import Arrival
 from hub.store.engine import Database
 from hub.store.tables import inbox as table
 
@@ -31,7 +32,7 @@ class Spool:
         self._own.writing(lambda connection: table.create(connection, checkfirst=True))
 
     def accept(self, arrivals: Sequence[Arrival]) -> list[Receipt]:
-        """As hub.inbox.accept, in a transaction of its own: when it returns, the messages are durable."""
+        """As hub.inbox.arrivals.accept, in a transaction of its own: when it returns, the messages are durable."""
 
         def work(connection: Connection) -> list[Receipt]:
             with self._inbox.read() as there:

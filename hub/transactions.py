@@ -10,29 +10,35 @@ An update that changes nothing makes no new version: sending a file again leaves
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from copy import copy
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import Connection
 
 from hub import clock, targets
 from hub.access import Access
+from hub.decided import Along as Along
+from hub.decided import Decided
+from hub.entries import check_identity, named
 from hub.fhir import json
-from hub.fhir.bundles import ID, Entry
+from hub.fhir.bundles import Entry
 from hub.header_values import HeaderValues
+from hub.members import Members
 from hub.problems import Issue, Problem
 from hub.resolution import Content, Links
+from hub.rewriting import Rewriting
 from hub.rights.labels import NO_PART2, Part2Sources
 from hub.search import custom
 from hub.search.index import IndexRows, index_change, index_rows
 from hub.shown_part import ShownPart
 from hub.sight import ALL
-from hub.store import parameters, write
+from hub.store import merges, parameters, write
+from hub.store.batch import Batch
 from hub.store.engine import Database, Overtaken
 from hub.store.read import Stored
 from hub.versions import Change as Change
 from hub.versions import Result as Result
-from hub.versions import Target, Work, patched, stamped
+from hub.versions import Target, Work, patched
 from hub.whose import Whose
 
 Resource = dict[str, Any]
@@ -41,8 +47,6 @@ Validate = Callable[[Resource, str, bool, str], Iterable[Issue]]
 Inside = Callable[[Connection], None]
 INTERACTION = {"POST": "create", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
 ORDER = {"DELETE": 0, "POST": 1, "PUT": 2, "PATCH": 2}
-# from the results of a commit and what it writes, the records that are written along (hub.audit.recorder)
-Along = Callable[[Connection, Sequence[Result], write.Batch], Sequence[tuple[int, bytes]]]
 Effects = Callable[[Sequence[Change]], Iterable[Mapping[str, Any]]]
 
 
@@ -74,11 +78,26 @@ class Transactions:
         self._part2 = part2
         self._audit = audit
         self._header_key = header_key
+        self._rewriting: Rewriting | None = None
+
+    @property
+    def database(self) -> Database:
+        return self._database
+
+    @property
+    def part2(self) -> Part2Sources:
+        return self._part2
 
     def within(self, database: Database) -> "Transactions":
         """The same, in a transaction that has begun already (hub.store.joined)."""
         other = copy(self)
         other._database = database
+        return other
+
+    def rewriting(self, rewriting: Rewriting) -> "Transactions":
+        """The same, for a merge (hub.identity): it changes nothing but whom resources are about."""
+        other = copy(self)
+        other._rewriting, other._validate, other._integrity = rewriting, lambda *_: (), False
         return other
 
     def commit(
@@ -94,8 +113,10 @@ class Transactions:
         the same transaction, too; the hub's own writes have the usual one. Raises Problem."""
         audit = audit or (self._audit(entries, access) if self._audit else None)
         parameters.look(self._database)
+        if self._rewriting is None:
+            merges.look(self._database)
         for entry in entries:
-            with _named(entry, many):
+            with named(entry, many):
                 self._check(entry, access, many)
         if inside is None and targets.are_simple(entries):
             with suppress(Overtaken):
@@ -112,7 +133,7 @@ class Transactions:
             access.require("search-type", entry.type)
         if entry.resource is None:
             return
-        _check_identity(entry)
+        check_identity(entry)
         self._must_be_valid(entry.resource, entry, access.who, many)
 
     def _must_be_valid(self, resource: Resource, entry: Entry, who: str, many: bool) -> None:
@@ -135,11 +156,12 @@ class Transactions:
         if decided.parameters:
             parameters.keep(connection, decided.parameters)
         decided.headers.store(clock.micros(self._now()))
+        decided.members.store()
         if inside is not None:
             inside(connection)
         return decided.results
 
-    def _written(self, connection: Connection, decided: "_Decided") -> list[Result]:
+    def _written(self, connection: Connection, decided: Decided) -> list[Result]:
         """Write what was decided without a lock. Raises Overtaken where another writer came first."""
         if connection.dialect.name == "sqlite":
             decided = decided.stamped(clock.micros(self._now()))
@@ -148,7 +170,7 @@ class Transactions:
 
     def _decided(
         self, connection: Connection, entries: Sequence[Entry], access: Access, many: bool, lock: bool
-    ) -> "_Decided":
+    ) -> Decided:
         """Without `lock` only the store sees whether another writer came first (Overtaken)."""
         found = self._targets(connection, entries, access, many)
         if not lock and targets.need_turns(found):
@@ -158,15 +180,17 @@ class Transactions:
             raise Overtaken
         work = Work(clock.micros(self._now()), held, access.who)
         part = ShownPart(connection, access.sight, self._base)
-        contents = [(target, self._content(target, work, part, many)) for target in found]
+        members = Members(connection, self._base, lock, merging=self._rewriting is not None)
+        contents = members.led([(target, self._content(target, work, part, many)) for target in found], held)
         links = Links(connection, access, self._base, contents)
-        whose = Whose(connection, access, self._base, self._part2, held, lock)
+        whose = Whose(connection, access, self._base, self._part2, held, lock, self._rewriting)
         headers = HeaderValues(connection, access, self._header_key)
         results = self._do(work, links, whose, headers, contents, many)
         changes = list(work.changes.values())
         searched = [change for change in changes if change.type == parameters.TYPE]
-        batch = self._batch(work, whose, lock)
-        return _Decided([results[id(entry)] for entry in entries], batch, searched, headers)
+        batch = replace(self._batch(work, whose, lock), person=access.person)
+        members.settle(work.changes.items())
+        return Decided([results[id(entry)] for entry in entries], batch, searched, headers, members)
 
     def _held(
         self, connection: Connection, found: Sequence[Target], access: Access, lock: bool
@@ -175,10 +199,8 @@ class Transactions:
         held = write.held(connection, access.sight, targets.may_be_there(found), lock)
         if access.sight.everything:
             return held
-        if access.sight.all_patients:  # a load replaces what it may not read, but patches nothing of it
-            there = [
-                t.identity for t in found if t.identity and t.identity not in held and t.entry.method != "PATCH"
-            ]
+        if access.sight.all_patients:  # a load replaces what it may not read; it patches and deletes nothing of it
+            there = [t.identity for t in found if t.identity and t.identity not in held and t.entry.method == "PUT"]
             return held | write.held(connection, ALL, there, lock)
         for target in found:
             if target.entry.method == "PUT" and not target.fresh and target.identity not in held:
@@ -190,7 +212,7 @@ class Transactions:
     ) -> list[Target]:
         found: list[Target] = []
         for entry in sorted(entries, key=lambda entry: ORDER[entry.method]):
-            with _named(entry, many):
+            with named(entry, many):
                 found += targets.targets_of(connection, entry, access, found, self._base, self._deletes)
         targets.refuse_twice(found)
         return found
@@ -199,11 +221,11 @@ class Transactions:
         """What is to be written; a patch is applied, and what it makes checked, now that its resource is locked."""
         entry, old = target.entry, work.held.get(target.identity) if target.identity else None
         if entry.method == "PUT" and entry.resource and old and old.body and not part.is_whole(entry.type):
-            with _named(entry, many):
+            with named(entry, many):
                 return part.update(entry.type, json.stored(old.body), entry.resource)
         if entry.method != "PATCH":
             return entry.resource
-        with _named(entry, many):
+        with named(entry, many):
             made = patched(replace(entry, patch=part.patch(entry.type, entry.patch)), old)
             self._must_be_valid(made, entry, work.who, many)
             return made
@@ -222,9 +244,8 @@ class Transactions:
         whose.settle()
         for (target, _), literal in zip(contents, literals, strict=True):
             entry = target.entry
-            with _named(entry, many):
-                labelled = None if literal is None else whose.relabelled(target, literal)
-                kept = headers.parted(target, labelled)
+            with named(entry, many):
+                kept = headers.parted(target, literal)
                 result = work.do(target, kept, None if literal is None else whose.of(target))
                 headers.written(target, result)
             # of several deletions of one entry there is no one version to tell
@@ -232,7 +253,7 @@ class Transactions:
         for target, newer in work.overtaken(target for target, _ in contents):
             results[id(target.entry)] = newer
         if self._integrity and (lost := links.missing()):
-            with _named(lost, many):
+            with named(lost, many):
                 raise Problem("reference-missing", "A reference leads to nothing here", lost.type)
         return results
 
@@ -242,16 +263,16 @@ class Transactions:
         """What is to be written, with literal references and with its labels."""
         if resource is None or target.identity is None:
             return None
-        with _named(target.entry, many):
+        with named(target.entry, many):
             literal = links.literal(target.entry, resource)
             return literal if target.found else whose.labelled(target, literal)
 
-    def _batch(self, work: Work, whose: Whose, lock: bool) -> write.Batch:
+    def _batch(self, work: Work, whose: Whose, lock: bool) -> Batch:
         index = {rid: self._rows(rid, change, whose) for rid, change in work.changes.items()}
         followed = whose.followed(work)
         outbox = list(self._effects(list(work.changes.values())))
         merge = lock and custom.current().merging
-        return write.Batch(work.created, work.replaced, index | followed.index, outbox, merge, followed.facts)
+        return Batch(work.created, work.replaced, index | followed.index, outbox, merge, followed.facts)
 
     def _rows(self, rid: int, change: Change, whose: Whose) -> tuple[IndexRows, IndexRows]:
         """The index rows before and now, as far as they may differ. Raises Problem where the writer may not."""
@@ -266,63 +287,6 @@ class Transactions:
         whose.covered(change, now)
         whose.rows(rid, change, before, now)
         return before, now
-
-
-@dataclass(frozen=True, slots=True)
-class _Decided:
-    """What a commit will write and answer; `parameters` are its changes of SearchParameters."""
-
-    results: list[Result]
-    batch: write.Batch
-    parameters: list[Change]
-    headers: HeaderValues
-
-    def recorded(self, connection: Connection, audit: Along | None) -> "_Decided":
-        """The same, with the records of it to be written along."""
-        if audit is None:
-            return self
-        rows = audit(connection, self.results, self.batch)
-        return replace(self, batch=replace(self.batch, audit=rows))
-
-    def stamped(self, now: int) -> "_Decided":
-        """The same, written now. Where one writes at a time, versions are stamped in the order of their commits:
-        whoever asks what changed since the newest that it saw, misses nothing (also hub.store.moment)."""
-        created = [stamped(row, now) for row in self.batch.created]
-        replaced = [(old, stamped(new, max(now, old.last_updated + 1))) for old, new in self.batch.replaced]
-        fresh = {row.rid: row for row in (*created, *(new for _, new in replaced))}
-        results = [Result(each.status, _newest(each.stored, fresh)) for each in self.results]
-        return replace(self, results=results, batch=replace(self.batch, created=created, replaced=replaced))
-
-
-def _newest(stored: Stored | None, fresh: Mapping[int, Stored]) -> Stored | None:
-    return stored and fresh.get(stored.rid, stored)
-
-
-def _check_identity(entry: Entry) -> None:
-    """The body's type and id agree with the URL's (https://hl7.org/fhir/R4/http.html#update)."""
-    resource = entry.resource or {}
-    if resource.get("resourceType") != entry.type:
-        raise Problem("invalid", f"The URL says {entry.type}, the body is another type", "resourceType")
-    if entry.method == "PUT" and entry.id and resource.get("id") != entry.id:
-        raise Problem("invalid", "The body's id is missing or not the URL's", f"{entry.type}.id")
-    if entry.method == "PUT" and not (entry.id or entry.query):
-        raise Problem("method", "PUT needs an id or a condition", headers={"Allow": "GET, POST"})
-    if entry.id and not ID.match(entry.id):
-        raise Problem("value", "An id has 1 to 64 letters, digits, '-' and '.'", f"{entry.type}.id")
-
-
-class _named:  # noqa: N801 - reads as a word at its call
-    """Problems inside this block say which entry of the Bundle they are about."""
-
-    def __init__(self, entry: Entry, many: bool):
-        self._where = f"Bundle.entry[{entry.place}]" if many else ""
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, _type: object, error: BaseException | None, _trace: object) -> None:
-        if self._where and isinstance(error, Problem):
-            raise error.within(self._where) from None
 
 
 def single(method: str, resource_type: str, **parts: Any) -> Entry:

@@ -2,7 +2,8 @@
 transaction that writes them, so that nothing is ever stored without.
 
 Rules: docs/access.md; hub.rights.facts, labels, relations, consents.
-Labels only rise: those of the row, of the new content and of its source all count.
+Labels only rise: those of the row, of the new content and of its source all count. Inherited ones guard a row, and
+are not written into it (hub.told_labels).
 What tells nothing of a patient itself (a Provenance) belongs to whom its targets belong to.
 Refuses (`forbidden`): a resource about a patient to whom the writer has no relation now (a hidden and a missing
 patient are answered alike), a Patient by who registers none, a Consent that opens its writer's own access, and what
@@ -14,9 +15,10 @@ from typing import Any
 
 from sqlalchemy import Connection, select
 
-from hub import inheriting
+from hub import inheriting, told_labels
 from hub.access import Access
 from hub.problems import Problem
+from hub.rewriting import Rewriting
 from hub.rights import facts
 from hub.rights.consent_forms import told_by
 from hub.rights.consents import opens_own
@@ -24,10 +26,12 @@ from hub.rights.directory import DIRECTORY
 from hub.rights.facts import Facts
 from hub.rights.labels import Part2Sources, labels_of, raised, with_labels
 from hub.rights.relations import without_own
+from hub.search import merged
 from hub.search.edges import address
 from hub.search.index import IndexRows
 from hub.sight import COVERAGE, NOBODY, OWNED, PROXY, REGISTERED, UNKNOWN
 from hub.store.engine import Overtaken
+from hub.store.merges import Survivors, denials
 from hub.store.read import Stored
 from hub.store.sight import covers, related
 from hub.store.tables import index_about, index_consent, index_patient, index_relation
@@ -49,8 +53,11 @@ class Whose:
         part2: Part2Sources,
         held: Mapping[Any, Stored],
         lock: bool,
+        rewriting: Rewriting | None = None,
     ):
         self._connection = connection
+        self._survivors = Survivors(connection)
+        self._rewriting = rewriting
         self._access = access
         self._base = base
         self._part2 = part2
@@ -67,20 +74,23 @@ class Whose:
         kind, identity = target.identity
         if target.fresh:
             self._fresh.add(target.identity)
-        named = {**content, "id": identity}
         old = self._held.get(target.identity)
+        if old:
+            content = told_labels.given(self._connection, self._access, old, content)
+        named = {**content, "id": identity}
         mask = labels_of(named, self._access.source, self._part2)
         if kind == facts.CONSENT:
             mask |= told_by(named)
         limited = not (self._access.sight.everything or self._access.sight.all_patients)
         if kind in DIRECTORY and limited and mask & ~(old.labels if old else 0):
             raise Problem("forbidden", "This client hides no directory entry from others", "meta.security")
+        own = mask
         if old and old.labels > 0:
-            mask = raised(old.labels, mask)
-        found = self._facts[target.identity] = facts.facts_of(named, self._base)
+            own, mask = raised(told_labels.own_of(self._connection, old), mask), raised(old.labels, mask)
+        found = self._facts[target.identity] = self._survivors.facts(facts.facts_of(named, self._base))
         source = old.source if old and old.source else self._source
         self._made[address(kind, identity)] = Of(found.patient, mask, source)
-        return with_labels(content, mask)
+        return with_labels(content, own)
 
     def settle(self) -> None:
         """Look up whose those are that say it by what they are about, once all of a commit are known."""
@@ -122,11 +132,6 @@ class Whose:
     def of(self, target: Target) -> Of | None:
         """Whose the resource is that an entry writes."""
         return self._made.get(address(*target.identity)) if target.identity else None
-
-    def relabelled(self, target: Target, content: Resource) -> Resource:
-        """With what it inherited, too."""
-        of = self.of(target)
-        return with_labels(content, of.labels) if of else content
 
     def check(self, change: Change) -> None:
         """Raise Problem(`forbidden`) where the writer may not write this."""
@@ -179,7 +184,9 @@ class Whose:
             return
         now.patients, now.about = set(found.patients), set(found.inherits)
         if change.type in facts.SPEAKS_OF_OTHERS:
-            self._relations(change, change.now, before, now)
+            self._relations(rid, change, change.now, before, now)
+        if change.type == "Patient" and merged.are_there():
+            now.consents = denials(self._connection, change.id)
         if change.type == facts.CONSENT:
             now.consents = facts.consents(change.now, self._base)
             recipients = self._access.sight.recipients
@@ -187,10 +194,12 @@ class Whose:
                 message = "A client does not write the Consent that opens its own access"
                 raise Problem("forbidden", message, "Consent.provision")
 
-    def _relations(self, change: Change, content: Resource, before: IndexRows, now: IndexRows) -> None:
+    def _relations(self, rid: int, change: Change, content: Resource, before: IndexRows, now: IndexRows) -> None:
         made = facts.relations(content, self._base, self._source, self._access.who)
         if change.version > 1:
-            made = {row for row in made if not row[2] & KEPT} | {row for row in before.relations if row[2] & KEPT}
+            said = {row for row in made if not row[2] & KEPT}
+            said = self._rewriting.relations(rid, said, before.relations) if self._rewriting else said
+            made = said | self._kept(change, before)
         sight = self._access.sight
         if sight.everything:
             now.relations = made
@@ -200,6 +209,14 @@ class Whose:
         apart = {*sight.holders, *facts.people_named(content, self._base)}
         apart |= {row[1] for row in made if row[2] & (PROXY | COVERAGE)}
         now.relations = mine | without_own(before.relations, self._known_to_writer(before, made - mine), apart)
+
+    def _kept(self, change: Change, before: IndexRows) -> set[facts.Relation]:
+        """Who registered somebody who was merged has to do with who that is now."""
+        kept = {row for row in before.relations if row[2] & KEPT}
+        if change.type != "Patient" or not kept:
+            return kept
+        member = self._survivors.one(address("Patient", change.id))
+        return {(member, *row[1:]) for row in kept}
 
     def _known_to_writer(self, before: IndexRows, made: set[facts.Relation]) -> set[facts.Relation]:
         """Nobody hands over whom it has nothing to do with: a Group's new members are the writer's own people."""
@@ -221,7 +238,7 @@ class Whose:
         if kind in facts.SPEAKS_OF_OTHERS:
             rows = self._connection.execute(_RELATIONS.where(index_relation.c.rid == rid))
             before.relations = {(row[0], row[1], row[2], row[3], row[4]) for row in rows}
-        if kind == facts.CONSENT:
+        if kind == facts.CONSENT or (kind == "Patient" and merged.are_there()):
             rows = self._connection.execute(_CONSENTS.where(index_consent.c.rid == rid))
             before.consents = {tuple(row) for row in rows}
 
@@ -230,23 +247,6 @@ _PATIENTS = select(index_patient.c.patient)
 _ABOUT = select(index_about.c.target)
 _RELATIONS = select(*(index_relation.c[name] for name in ("patient", "holder", "kind", "low", "high")))
 _CONSENTS = select(
-    *(
-        index_consent.c[name]
-        for name in (
-            [
-                "patient",
-                "recipient",
-                "place",
-                "permit",
-                "labels",
-                "purposes",
-                "low",
-                "high",
-                "signed",
-                "depth",
-                "proxy",
-                "medi_cal",
-            ]
-        )
-    )
+    *(index_consent.c[name] for name in ("patient", "recipient", "place", "permit", "labels", "purposes")),
+    *(index_consent.c[name] for name in ("low", "high", "signed", "depth", "proxy", "medi_cal")),
 )

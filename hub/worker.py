@@ -13,8 +13,9 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-from hub import clock, inbox, outbox
-from hub.inbox import Message
+from hub import clock, outbox
+from hub.inbox import work as inbox
+from hub.inbox.messages import REFUSED, Message
 from hub.problems import Problem
 from hub.store.engine import Database
 
@@ -123,7 +124,7 @@ class Worker:
             if problem.kind in TRANSIENT:
                 self._again(message, problem.kind)
             else:
-                self._parked(message, inbox.REFUSED, str(problem), problem.issues[0].where)
+                self._parked(message, REFUSED, str(problem), problem.issues[0].where)
         except Exception as error:  # a fault of ours: the message waits, then is put where a person sees it
             log.error("message %s of %s: %s", message.seq, message.source, _named(error))
             self._again(message, type(error).__name__)
@@ -194,3 +195,11 @@ def _named(error: Exception) -> str:
     while frame is not None and frame.tb_next is not None:
         frame = frame.tb_next
     return f"{type(error).__name__} at {frame.tb_frame.f_code.co_filename}:{frame.tb_lineno}" if frame else "?"
+
+
+def release_leases(database: Database) -> None:
+    """What a killed process of this node held is free again. Only where no other process can hold any: SQLite."""
+    if database.is_sqlite:
+        with database.write() as connection:
+            inbox.release(connection)
+            outbox.release(connection)

@@ -11,8 +11,9 @@ from collections.abc import Callable, Sequence
 from queue import Empty, SimpleQueue
 from typing import Generic, TypeVar
 
-from hub import inbox
-from hub.inbox import Arrival, Receipt
+from hub.inbox import arrivals as inbox
+from hub.inbox.arrivals import Receipt
+from hub.inbox.messages import Arrival
 from hub.store.engine import Database
 
 MAX_BATCH = 512

@@ -11,7 +11,8 @@ from datetime import datetime
 
 from adapters.adt.acknowledgment import Error, ack, refusal
 from adapters.adt.header import Header, NoHeader, header
-from hub.inbox import RECEIVED, REFUSED, Arrival, Receipt
+from hub.inbox.arrivals import Receipt
+from hub.inbox.messages import RECEIVED, REFUSED, Arrival
 
 SOURCE = "adt"
 UNKNOWN_FEED = "unknown"

@@ -13,6 +13,7 @@ from typing import Generic, TypeVar
 
 from fhir_mappings.adt.codes import CodeTables
 from fhir_mappings.adt.facilities import Facilities
+from hub.problems import CannotStart
 
 log = logging.getLogger("hub.adt")
 Table = TypeVar("Table")
@@ -70,3 +71,12 @@ def _facilities(path: Path) -> Facilities:
         return Facilities({})
     with path.open(encoding="utf-8-sig", newline="") as file:
         return Facilities.load(csv.DictReader(file))
+
+
+def must_be_usable(tables: LocalTables) -> None:
+    """Before a start. Raises CannotStart."""
+    try:
+        tables.facilities()
+        tables.codes()
+    except (ValueError, OSError) as error:
+        raise CannotStart(f"A local table cannot be used: {error}") from None

@@ -25,7 +25,8 @@ from adapters.adt.mllp_connection import Connection
 from adapters.adt.senders import Senders
 from adapters.adt.tls import ServerTls
 from hub.clock import Clock, micros
-from hub.inbox import Arrival, Receipt
+from hub.inbox.arrivals import Receipt
+from hub.inbox.messages import Arrival
 from hub.problems import Problem
 
 MAX_CONNECTIONS = 512

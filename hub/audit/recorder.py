@@ -35,7 +35,7 @@ Row = tuple[int, bytes]  # of audit_pending
 
 
 class Written(Protocol):
-    """What a commit writes (hub.store.write.Batch); `index` tells the patients of new rows that have several."""
+    """What a commit writes (hub.store.batch.Batch); `index` tells the patients of new rows that have several."""
 
     created: Sequence[Stored]
     replaced: Sequence[tuple[Stored, Stored]]
@@ -75,9 +75,12 @@ class Recorder:
     def begin(self, about: About) -> "Recording":
         return Recording(self, about)
 
+    def along_own(self, entries: Sequence[Entry], access: Access) -> Along:
+        """The records of a commit that no request asked for."""
+        return self.along(About(""), entries, access)
+
     def along(self, about: About, entries: Sequence[Entry], access: Access) -> Along:
-        """The records of a commit's entries, for the commit itself. The hub's own writes have no request: an About
-        with nothing in it will do."""
+        """The records of a commit's entries, for the commit itself."""
 
         def rows(connection: Connection, results: Sequence[Result], batch: Written) -> list[Row]:
             at = clock.micros(self.now())

@@ -24,6 +24,10 @@ docs/labels.md`). Which codes mean what is a proposal: a privacy officer has to 
    whatever refers to it, to its Location or to its HealthcareService, is PART2. Programs are named in
    `HUB_PART2_PROGRAMS`, or by `part2` in the facilities file.
 
+A resource that says whose it is by what it is about (a Provenance by its `target`, a Task without `for` by its
+`focus`) **inherits** the labels of that: they guard it as its own do. They are no labels of its own: they do not
+stand in what is stored, `_security` does not find them, and who sends them back with a copy changes nothing.
+
 What is not known is guarded most. A security label that this page does not have, of whatever system, is
 OTHER; so is `V`, and so is `R` where nothing in the resource tells why. `U`, `L`, `M` and `N` mean nothing
 here, nor do labels that say what for or how good (v3-ActReason, v3-ObservationValue).
@@ -49,7 +53,10 @@ No label, but known: {silent}.
 
 ## When something leaves
 
-A resource leaves with all labels of its row, old versions too. A record under Part 2, and anything else
+A resource leaves with all its labels, old versions too. Of inherited labels it shows those of targets that the
+caller sees: from a Provenance nobody learns what is sensitive about a record out of sight, nor whether it is
+there. A plan that sees the Provenance of a diagnosis, and no diagnoses, is shown neither label nor notice: such
+a copy tells of no substance use (42 CFR 2.12(a)(1)). A record under Part 2, and anything else
 about substance use that a consent released, also has: `NORDSCLCD` (no redisclosure without consent
 directive) with the DS4P extensions that name the basis and each Consent, and the notice of 42 CFR
 2.32(a)(2) as a marking to display. A search's Bundle has the whole notice of 2.32(a)(1) and the consents in

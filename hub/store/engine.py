@@ -4,10 +4,10 @@ SQLite (https://sqlite.org/wal.html): WAL with `synchronous=FULL`, so a commit i
 Below 3.51.3 a WAL can be corrupted when several connections write and checkpoint at the same instant. So a
 process writes through one connection, and a lock file makes processes take turns, checkpoints included.
 
-PostgreSQL: plans of SQLAlchemy's statements are made for the values at hand (nothing is prepared), because a
-generic plan for a patient and a status reads the whole status. The few statements that `driver` is given are
-written so that one plan is right for all values, and are prepared. `synchronous_commit` is switched on, whatever
-the server's default says.
+PostgreSQL: statements are prepared, and planned once a connection (a plan of a search takes milliseconds), for any
+values: what drives a search is chosen before it is asked (hub.store.matching). SQLAlchemy's go through the driver's
+raw cursor, with the server's own `$1`, so that no text is searched for marks. The few statements that `driver` is
+given go to libpq as they are. `synchronous_commit` is switched on, whatever the server's default says.
 
 A connection that the server ended while it was at rest is replaced before it is used. One that ends during a commit
 leaves open whether there was one: nothing is tried again then, and the answer says so.
@@ -25,13 +25,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy import Connection, event
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import InvalidatePoolError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
-from sqlalchemy.pool import NullPool, StaticPool
 
 from hub.problems import Problem
+from hub.store import connecting
 from hub.store.faults import FAULTS as FAULTS
 from hub.store.faults import Overtaken as Overtaken
 from hub.store.faults import (
@@ -47,10 +46,7 @@ from hub.store.faults import (
 from hub.store.together import Together
 
 NEVER = float("inf")
-LOCK_WAIT_SECONDS = 10
-POOL_WAIT_SECONDS = 5
 WRITE_TRIES = 10
-STATEMENTS = 120  # compiled ones kept by an engine: the hub has fewer shapes than that, and each costs memory
 STEPS = 10_000  # of SQLite's machine, about half a millisecond, between two looks at the clock
 Result = TypeVar("Result")
 Decided = TypeVar("Decided")
@@ -67,55 +63,20 @@ class Database:
         if self.is_sqlite:
             self._open_sqlite()
         else:
-            self._open_postgresql(pool_size)
+            self._reads, self._writes = connecting.postgresql(self.url, pool_size)
 
     def _open_sqlite(self) -> None:
-        path = Path(str(self.url.database))
-        path.parent.mkdir(parents=True, exist_ok=True)
-        options: dict[str, Any] = {
-            "query_cache_size": STATEMENTS,
-            "connect_args": {"check_same_thread": False, "timeout": LOCK_WAIT_SECONDS},
-        }
-        self._reads: Engine = create_engine(self.url, poolclass=NullPool, isolation_level="AUTOCOMMIT", **options)
-        self._writes: Engine = create_engine(self.url, poolclass=StaticPool, **options)
-        for engine in (self._reads, self._writes):
-            event.listen(engine, "connect", _prepare_sqlite)
-        event.listen(self._writes, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE"))
+        self._reads, self._writes = connecting.sqlite(self.url)
         self._turn = threading.Lock()
         self._together = Together(self._transaction, self._alone, FAULTS, WRITE_TRIES)
+        path = Path(str(self.url.database))
         locks = (path.with_name(f"{path.name}.{name}") for name in ("lock", "gate"))
         self._lock_file, self._gate_file = (os.open(lock, os.O_RDWR | os.O_CREAT, 0o600) for lock in locks)
-
-    def _open_postgresql(self, pool_size: int) -> None:
-        # every thread that reads holds a connection: the pool must be larger than the threads of the process
-        connect = {
-            "options": "-c plan_cache_mode=force_generic_plan -c synchronous_commit=on -c TimeZone=UTC -c jit=off",
-            "prepare_threshold": None,
-        }
-        self._reads = create_engine(
-            self.url,
-            isolation_level="AUTOCOMMIT",
-            pool_size=pool_size,
-            max_overflow=pool_size,
-            pool_timeout=POOL_WAIT_SECONDS,
-            query_cache_size=STATEMENTS,
-            connect_args=connect,
-        )
-        self._writes = create_engine(
-            self.url,
-            pool_size=pool_size,
-            max_overflow=pool_size,
-            pool_timeout=POOL_WAIT_SECONDS,
-            query_cache_size=STATEMENTS,
-            connect_args=connect,
-        )
-        for engine in (self._reads, self._writes):
-            event.listen(engine, "checkout", _must_be_there)
 
     def limit_reads(self, seconds: float) -> None:
         """From now on nothing that a thread of this process reads takes longer: with PostgreSQL each statement of a
         connection for reading, with SQLite all that is done with one `read`. For a process that answers clients."""
-        listen = self._limit_sqlite if self.is_sqlite else _limit_statements
+        listen = self._limit_sqlite if self.is_sqlite else connecting.limit_statements
         event.listen(self._reads, "connect", lambda connection, _: listen(connection, seconds))
         self._read_seconds = seconds
         self._reads.dispose()
@@ -160,7 +121,7 @@ class Database:
     def _is_usable(self, held: Connection) -> bool:
         if held.closed or held.invalidated:
             return False
-        if self.is_sqlite or _is_there(held.connection.driver_connection):
+        if self.is_sqlite or connecting.is_there(held.connection.driver_connection):
             return True
         held.invalidate()
         held.close()
@@ -274,40 +235,9 @@ class Database:
             self._writes.dispose()
 
 
-def _prepare_sqlite(connection: Any, _record: object) -> None:
-    # the driver's own BEGINs are switched off: transactions are begun by the "begin" event above
-    connection.isolation_level = None
-    for pragma in (
-        "journal_mode=WAL",
-        "synchronous=FULL",
-        "foreign_keys=ON",
-        "cache_size=-2000",  # KB, of each connection: the system caches the file anyway
-        "temp_store=MEMORY",
-        # pages: a write touches many that the next ones touch again, so they are written back seldom
-        "wal_autocheckpoint=64000",
-        "journal_size_limit=268435456",
-    ):
-        connection.execute(f"PRAGMA {pragma}")
-
-
-def _limit_statements(connection: Any, seconds: float) -> None:
-    connection.execute(f"SET statement_timeout = {int(seconds * 1000)}")
-
-
 def _is_not_the_work(error: BaseException) -> bool:
     """What may go well under a lock, or on another connection."""
     return worth_another_try(error) or is_lost(error) or is_read_only(error)
-
-
-def _must_be_there(connection: Any, _record: object, _proxy: object) -> None:
-    if not _is_there(connection):
-        raise InvalidatePoolError  # the others ended with it; SQLAlchemy makes a new one
-
-
-def _is_there(connection: Any) -> bool:
-    from hub.store.prepared import at_rest  # psycopg: not for the memory of a hub on SQLite
-
-    return at_rest(connection)
 
 
 def driver(connection: Connection) -> Any:

@@ -7,10 +7,12 @@ Parameters are None, bool, int, float, str or bytes; lists travel as one text (h
 Raises Refused, and Lost where the connection ended.
 """
 
+import re
 import select
 import struct
 from collections.abc import Callable, Sequence
 from functools import cache
+from itertools import count
 from typing import Any
 
 from psycopg import Connection, Error
@@ -23,8 +25,11 @@ BINARY = 1
 _FINE = (ExecStatus.TUPLES_OK, ExecStatus.COMMAND_OK)
 # https://www.postgresql.org/docs/current/errcodes-appendix.html
 NO_TEXT, CONNECTION = "22021", "08000"
+_MARK = re.compile(r"%(?:\((\w+)\))?s")
 _STATEMENTS = "_hub_statements"
+_IN_DOUBT, _COUNTED = "_hub_in_doubt", "_hub_counted"
 _SOCKET = "_hub_socket"
+_names = count()  # none twice: a statement that was forgotten may be there yet
 
 
 def _number(value: bytes) -> int:
@@ -60,7 +65,8 @@ class Prepared:
         self._rows: list[Row] = []
 
     def execute(self, statement: str, values: Sequence[Any] = ()) -> "Prepared":
-        """Run a statement written with `%s`; its text must not hold values."""
+        """Run a statement written with `%s` and `%(name)s`; its text must not hold values. `values` in the order in
+        which the marks first stand there."""
         given: Sequence[Any] = [_written(value) for value in values]
         formats = [BINARY if type(value) is bytes else 0 for value in values]
         if self._connection.closed:
@@ -88,13 +94,23 @@ class Prepared:
 
     def _name(self, statement: str) -> bytes:
         """The name under which this connection has prepared the statement."""
-        known: dict[str, bytes] = self._connection.__dict__.setdefault(_STATEMENTS, {})
+        kept = self._connection.__dict__
+        known: dict[str, bytes] = kept.setdefault(_STATEMENTS, {})
+        if kept.pop(_IN_DOUBT, False):
+            known = kept[_STATEMENTS] = self._still(known)
         name = known.get(statement)
         if name is None:
-            name = f"hub_{len(known)}".encode()
+            number = kept[_COUNTED] = kept.get(_COUNTED, 0) + 1  # a name is never given twice
+            name = f"hub_{number}".encode()
             self._fine(self._connection.pgconn.prepare(name, _numbered(statement)))
             known[statement] = name
         return name
+
+    def _still(self, known: dict[str, bytes]) -> dict[str, bytes]:
+        """Those that the server has still."""
+        found = self._fine(self._connection.pgconn.exec_(b"SELECT name FROM pg_prepared_statements"))
+        there = {found.get_value(row, 0) for row in range(found.ntuples)}
+        return {statement: name for statement, name in known.items() if name in there}
 
     def _fine(self, result: Any, commits: bool = False) -> Any:
         if result.status in _FINE:
@@ -102,6 +118,16 @@ class Prepared:
         if self._connection.pgconn.status == ConnStatus.BAD:  # it has no SQLSTATE then
             raise Lost(unknown=commits)
         raise Refused((result.error_field(DiagnosticField.SQLSTATE) or b"").decode())
+
+
+def is_idle(connection: Connection[Any]) -> bool:
+    """Whether it is in no transaction."""
+    return connection.pgconn.transaction_status == TransactionStatus.IDLE
+
+
+def doubt(connection: Connection[Any]) -> None:
+    """For a rollback, also of a savepoint: where psycopg prepared something, it deallocates all then, ours, too."""
+    connection.__dict__[_IN_DOUBT] = True
 
 
 def at_rest(connection: Connection[Any]) -> bool:
@@ -118,9 +144,13 @@ def at_rest(connection: Connection[Any]) -> bool:
 
 @cache
 def _numbered(statement: str) -> bytes:
-    """With `$1`, `$2` … in place of `%s`."""
-    first, *others = statement.split("%s")
-    return "".join([first, *(f"${place}{text}" for place, text in enumerate(others, 1))]).encode()
+    """With `$1`, `$2` … in place of `%s` and of names; a name is one parameter, however often it stands there."""
+    places: dict[str, int] = {}
+
+    def place(found: re.Match[str]) -> str:
+        return f"${places.setdefault(found[1] or str(found.start()), len(places) + 1)}"
+
+    return _MARK.sub(place, statement).encode()
 
 
 def _written(value: Any) -> bytes | None:

@@ -23,7 +23,7 @@ import requests
 from sqlalchemy import select, text
 
 from adapters.adt.mllp_client import NoAcknowledgment, acknowledged, send
-from hub import inbox
+from hub.inbox import listing
 from hub.search.index import IndexRows, index_rows
 from hub.spool import Spool
 from hub.store.engine import Database
@@ -221,7 +221,7 @@ def _drain(database: Database, seconds: float = 60) -> None:
         while spool and spool.move():
             pass
         with database.read() as connection:
-            waiting = inbox.counts(connection).get("received", 0)
+            waiting = listing.counts(connection).get("received", 0)
             undone = connection.execute(select(outbox.c.seq).where(outbox.c.state == "waiting")).all()
         if not waiting and not undone:
             database.close()

@@ -1,7 +1,9 @@
 """Steps of the inbox's tests: each is one transaction."""
 
-from hub import inbox
-from hub.inbox import Arrival, Message, Receipt
+from hub.inbox import arrivals as incoming
+from hub.inbox import listing, work
+from hub.inbox.arrivals import Receipt
+from hub.inbox.messages import Arrival, Entry, Message
 from hub.store.engine import Database
 
 SECOND = 1_000_000
@@ -13,39 +15,39 @@ def arrival(control_id: str, raw: bytes = b"one", feed: str = "EHR|HOSPITAL_ONE"
 
 
 def accept(database: Database, *arrivals: Arrival) -> list[Receipt]:
-    return database.writing(lambda connection: inbox.accept(connection, arrivals))
+    return database.writing(lambda connection: incoming.accept(connection, arrivals))
 
 
 def claim(database: Database, now: int = NOW, limit: int = 100, lease: int = 60) -> list[Message]:
-    return database.writing(lambda connection: inbox.claim(connection, now, lease, limit))
+    return database.writing(lambda connection: work.claim(connection, now, lease, limit))
 
 
-def every(database: Database, state: str | None = None) -> list[inbox.Entry]:
+def every(database: Database, state: str | None = None) -> list[Entry]:
     with database.read() as connection:
-        return inbox.listed(connection, state)
+        return listing.listed(connection, state)
 
 
 def shown(database: Database, seq: int) -> Message:
     with database.read() as connection:
-        found = inbox.shown(connection, seq)
+        found = listing.shown(connection, seq)
     assert found
     return found
 
 
 def park(database: Database, seq: int, state: str, reason: str = "a reason", location: str | None = None) -> None:
-    database.writing(lambda connection: inbox.parked(connection, seq, state, reason, location, NOW))
+    database.writing(lambda connection: work.parked(connection, seq, state, reason, location, NOW))
 
 
 def retry_later(database: Database, seq: int, due: int) -> None:
-    database.writing(lambda connection: inbox.retry_later(connection, seq, due, "busy"))
+    database.writing(lambda connection: work.retry_later(connection, seq, due, "busy"))
 
 
 def set_subject(database: Database, seq: int, subject: str) -> None:
-    database.writing(lambda connection: inbox.set_subject(connection, seq, subject))
+    database.writing(lambda connection: work.set_subject(connection, seq, subject))
 
 
 def process(database: Database, seq: int) -> None:
-    database.writing(lambda connection: inbox.processed(connection, seq, NOW))
+    database.writing(lambda connection: work.processed(connection, seq, NOW))
 
 
 def accepted(database: Database, count: int = 1) -> list[int]:

@@ -3,8 +3,9 @@
 import pytest
 from sqlalchemy import Connection
 
-from hub import inbox
-from hub.inbox import MAX_ATTEMPTS, STATES
+from hub.inbox import arrivals, listing, work
+from hub.inbox.messages import STATES
+from hub.inbox.work import MAX_ATTEMPTS, PARKED
 from hub.problems import Problem
 from hub.store.engine import Database
 from tests.hub.inbox_steps import (
@@ -41,7 +42,7 @@ def test_a_claimed_message_comes_back_when_its_lease_ends(database: Database) ->
 def test_two_workers_at_once_claim_different_messages(database: Database) -> None:
     seqs = accepted(database, 4)
     with database.write() as connection:  # the first has not committed when the second claims
-        first = [message.seq for message in inbox.claim(connection, NOW, 60, 2)]
+        first = [message.seq for message in work.claim(connection, NOW, 60, 2)]
         second = [message.seq for message in claim(database, limit=2)]
     assert (first, second) == (seqs[:2], seqs[2:])
 
@@ -55,7 +56,7 @@ def test_a_message_that_kills_its_worker_each_time_is_dead_after_the_last_attemp
 
 
 def test_only_received_messages_are_claimed(database: Database) -> None:
-    for seq, state in zip(accepted(database, 6), sorted(inbox.PARKED), strict=True):
+    for seq, state in zip(accepted(database, 6), sorted(PARKED), strict=True):
         park(database, seq, state)
     assert claim(database) == []
 
@@ -63,7 +64,7 @@ def test_only_received_messages_are_claimed(database: Database) -> None:
 def test_a_release_makes_leased_messages_due_and_forgets_no_attempt(database: Database) -> None:
     accepted(database)
     claim(database)
-    database.writing(inbox.release)
+    database.writing(work.release)
     assert claim(database)[0].attempts == 1
 
 
@@ -71,7 +72,7 @@ def test_processed_is_part_of_the_transaction_that_writes(database: Database) ->
     (seq,) = accepted(database)
 
     def work_that_fails(connection: Connection) -> None:
-        inbox.processed(connection, seq, NOW)
+        work.processed(connection, seq, NOW)
         raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
@@ -84,8 +85,8 @@ def test_a_worker_whose_lease_ended_undoes_its_writes(database: Database) -> Non
     process(database, seq)
 
     def late(connection: Connection) -> None:
-        inbox.accept(connection, [arrival("written late")])
-        inbox.processed(connection, seq, NOW + 1)
+        arrivals.accept(connection, [arrival("written late")])
+        work.processed(connection, seq, NOW + 1)
 
     with pytest.raises(Problem, match="another worker ended it"):
         database.writing(late)
@@ -150,7 +151,7 @@ def test_a_replay_starts_a_message_afresh(database: Database) -> None:
     (seq,) = accepted(database)
     claim(database)
     park(database, seq, "unmapped", "no row", "PV1-36")
-    assert database.writing(lambda c: inbox.replay(c, [seq])) == 1
+    assert database.writing(lambda c: listing.replay(c, [seq])) == 1
     (message,) = claim(database)
     assert (message.attempts, message.reason, message.location) == (0, None, None)
 
@@ -159,24 +160,24 @@ def test_a_replay_of_a_state_takes_that_state_only(database: Database) -> None:
     one, two, three = accepted(database, 3)
     park(database, one, "unmapped", "no row")
     park(database, two, "unmatched", "who?")
-    assert database.writing(lambda c: inbox.replay(c, state="unmapped")) == 1
+    assert database.writing(lambda c: listing.replay(c, state="unmapped")) == 1
     assert [message.seq for message in claim(database)] == [one, three]
 
 
 def test_a_replay_leaves_a_message_alone_that_a_worker_holds(database: Database) -> None:
     (seq,) = accepted(database)
     claim(database)
-    assert database.writing(lambda c: inbox.replay(c, [seq])) == 0
+    assert database.writing(lambda c: listing.replay(c, [seq])) == 0
     assert claim(database) == []
 
 
 def test_the_newest_messages_are_listed_first(database: Database) -> None:
     seqs = accepted(database, 3)
     with database.read() as connection:
-        assert [entry.seq for entry in inbox.listed(connection, limit=2)] == seqs[:0:-1]
-        assert inbox.listed(connection, "dead") == []
-        assert inbox.counts(connection) == {"received": 3}
-        assert inbox.shown(connection, seqs[-1] + 1) is None
+        assert [entry.seq for entry in listing.listed(connection, limit=2)] == seqs[:0:-1]
+        assert listing.listed(connection, "dead") == []
+        assert listing.counts(connection) == {"received": 3}
+        assert listing.shown(connection, seqs[-1] + 1) is None
 
 
 def test_all_that_was_said_of_a_subject_is_found_in_order(database: Database) -> None:
@@ -188,8 +189,8 @@ def test_all_that_was_said_of_a_subject_is_found_in_order(database: Database) ->
         elif state != "received":
             park(database, seq, state)
     with database.read() as connection:
-        said = inbox.of_subject(connection, "visit|1")
-        assert inbox.of_subject(connection, "visit|2") == []
+        said = work.of_subject(connection, "visit|1")
+        assert work.of_subject(connection, "visit|2") == []
     assert {message.state for message in said} == {"received", "processed", "waiting"}
     assert [message.seq for message in said] == sorted(message.seq for message in said)
 
@@ -198,7 +199,7 @@ def test_a_long_subject_is_found_again(database: Database) -> None:
     (seq,) = accepted(database)
     set_subject(database, seq, "v" * 1000)
     with database.read() as connection:
-        assert [message.seq for message in inbox.of_subject(connection, "v" * 1000)] == [seq]
+        assert [message.seq for message in work.of_subject(connection, "v" * 1000)] == [seq]
 
 
 def test_neither_content_nor_subject_is_in_what_a_log_would_print(database: Database) -> None:

@@ -7,7 +7,7 @@ from hashlib import sha256
 import pytest
 from sqlalchemy import select
 
-from hub.inbox import Receipt
+from hub.inbox.arrivals import Receipt
 from hub.store.engine import Database
 from hub.store.tables import inbox as table
 from tests.hub.inbox_steps import (

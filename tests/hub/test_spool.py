@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from hub import inbox
-from hub.inbox import Arrival
+from hub.inbox import listing
+from hub.inbox.messages import REFUSED, Arrival
 from hub.problems import Problem
 from hub.spool import Spool, path_of
 from hub.store.engine import Database
@@ -27,7 +27,7 @@ def arrival(control_id: str, raw: bytes = b"MSH|one") -> Arrival:
 
 def listed(database: Database) -> list[tuple[str, str]]:
     with database.read() as connection:
-        return sorted((entry.control_id.partition("#")[0], entry.state) for entry in inbox.listed(connection))
+        return sorted((entry.control_id.partition("#")[0], entry.state) for entry in listing.listed(connection))
 
 
 def test_an_arrival_is_in_another_file_until_it_is_moved(sqlite: Database) -> None:
@@ -94,8 +94,8 @@ def test_nothing_is_accepted_that_cannot_be_made_durable(sqlite: Database) -> No
 
 def test_a_refused_arrival_keeps_its_reason(sqlite: Database) -> None:
     spool = Spool(sqlite)
-    spool.accept([Arrival("adt", "unknown", "", b"garbage", 1, inbox.REFUSED, "100 no MSH", "MSH")])
+    spool.accept([Arrival("adt", "unknown", "", b"garbage", 1, REFUSED, "100 no MSH", "MSH")])
     spool.move()
     with sqlite.read() as connection:
-        (entry,) = inbox.listed(connection)
+        (entry,) = listing.listed(connection)
     assert (entry.state, entry.reason, entry.location) == ("refused", "100 no MSH", "MSH")

@@ -14,7 +14,8 @@ from adapters.adt.group_commit import Accept, into
 from adapters.adt.mllp_client import acknowledged
 from adapters.adt.mllp_server import MllpListener
 from hub import clock
-from hub.inbox import Arrival, Receipt
+from hub.inbox.arrivals import Receipt
+from hub.inbox.messages import Arrival
 from hub.store.engine import Database
 from hub.store.tables import inbox
 

@@ -4,7 +4,8 @@ import threading
 from collections.abc import Sequence
 
 from adapters.adt.group_commit import MAX_BATCH, GroupCommit
-from hub.inbox import Arrival, Receipt
+from hub.inbox.arrivals import Receipt
+from hub.inbox.messages import Arrival
 
 
 def arrival(number: int) -> Arrival:

@@ -6,7 +6,7 @@ import pytest
 
 from adapters.adt.intake import answer, intake
 from adapters.adt.mllp_client import acknowledged
-from hub.inbox import Receipt
+from hub.inbox.arrivals import Receipt
 from tests.adapters.adt.mllp_peer import adt
 
 AT = datetime(2026, 11, 22, 8, 15, 30, tzinfo=UTC)

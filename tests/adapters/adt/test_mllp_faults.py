@@ -8,7 +8,8 @@ import pytest
 
 from adapters.adt.frames import framed
 from adapters.adt.group_commit import into
-from hub.inbox import Arrival, Receipt
+from hub.inbox.arrivals import Receipt
+from hub.inbox.messages import Arrival
 from hub.store.engine import Database
 from hub.store.migrate import migrate
 from tests.adapters.adt.mllp_peer import Gate, adt, eventually, listening, stored

@@ -1,0 +1,1 @@
+"""Raw messages, stored before they are believed, and what became of each."""

@@ -1,0 +1,58 @@
+"""Notices as the settings want them: what a client may see of an event, and how it is sent and recorded.
+
+`rights` come from above (auth.notices): they are asked anew for each notice.
+"""
+
+from typing import Protocol
+
+from hub import outbox
+from hub.access import Access
+from hub.audit.recorder import Recorder
+from hub.notifications.connections import Route
+from hub.notifications.deliver import Deliveries
+from hub.notifications.events import EVENT
+from hub.notifications.fan_out import FanOut
+from hub.notifications.looking import Looking
+from hub.notifications.stored_headers import KIND, StoredHeaders
+from hub.notifications.told import NoticesTold
+from hub.settings import Settings
+from hub.store.engine import Database
+from hub.transactions import Transactions
+
+
+class Rights(Protocol):
+    """What a client may see by itself now, and what its webhooks are signed with; None for nobody."""
+
+    def access_of(self, client_id: str) -> Access | None: ...
+
+    def secret_of(self, client_id: str) -> str | None: ...
+
+
+def look(database: Database, settings: Settings, rights: Rights) -> Looking:
+    """What a client may see of an event, now."""
+    return Looking(database, rights.access_of, settings.fhir_base)
+
+
+def work(database: Database, settings: Settings, rights: Rights) -> dict[str, outbox.Handler]:
+    """What is done at once, by kind: an event becomes notices, stored header lines are sealed."""
+    return {
+        EVENT: FanOut(database, look(database, settings, rights), settings.fhir_base),
+        KIND: StoredHeaders(database, settings.secret_key()),
+    }
+
+
+def deliveries(
+    database: Database, own: Transactions, settings: Settings, rights: Rights, recorder: Recorder | None
+) -> Deliveries:
+    """`own` writes what becomes of a Subscription; without `recorder` nothing is recorded."""
+    return Deliveries(
+        database,
+        own,
+        rights.secret_of,
+        look(database, settings, rights),
+        settings.fhir_base,
+        settings["HUB_WEBHOOK_TIMEOUT_SECONDS"],
+        Route(settings["HUB_WEBHOOK_HOSTS"]),
+        header_key=settings.secret_key(),
+        tell=NoticesTold(recorder, rights.access_of) if recorder else None,
+    )

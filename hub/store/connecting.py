@@ -1,0 +1,105 @@
+"""How the two databases are connected to: an engine for reading, in autocommit, and one for writing.
+
+SQLite: WAL with `synchronous=FULL` (https://sqlite.org/pragma.html); a transaction that writes begins as one
+(BEGIN IMMEDIATE). PostgreSQL: plans for all values, `synchronous_commit` on; a connection that the server ended
+while it was at rest is replaced before it is used. Why: hub.store.engine.
+"""
+
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import URL, Engine, create_engine, event
+from sqlalchemy.exc import InvalidatePoolError
+from sqlalchemy.pool import NullPool, StaticPool
+
+LOCK_WAIT_SECONDS = 10
+POOL_WAIT_SECONDS = 5
+STATEMENTS = 300  # compiled ones kept by an engine: searches by their shape, and by the shape of who asks
+
+
+def sqlite(url: URL) -> tuple[Engine, Engine]:
+    """For reading, a connection a thread; for writing, one for the process."""
+    Path(str(url.database)).parent.mkdir(parents=True, exist_ok=True)
+    options: dict[str, Any] = {
+        "query_cache_size": STATEMENTS,
+        "connect_args": {"check_same_thread": False, "timeout": LOCK_WAIT_SECONDS},
+    }
+    reads = create_engine(url, poolclass=NullPool, isolation_level="AUTOCOMMIT", **options)
+    writes = create_engine(url, poolclass=StaticPool, **options)
+    for engine in (reads, writes):
+        event.listen(engine, "connect", _prepare_sqlite)
+    event.listen(writes, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE"))
+    return reads, writes
+
+
+def postgresql(url: URL, pool_size: int) -> tuple[Engine, Engine]:
+    """For reading and for writing, each with a pool."""
+    from psycopg import RawCursor  # not for the memory of a hub on SQLite
+
+    # every thread that reads holds a connection: the pool must be larger than the threads of the process
+    options: dict[str, Any] = {
+        "paramstyle": "numeric_dollar",
+        "pool_size": pool_size,
+        "max_overflow": pool_size,
+        "pool_timeout": POOL_WAIT_SECONDS,
+        "query_cache_size": STATEMENTS,
+        "connect_args": {
+            "cursor_factory": RawCursor,
+            "options": "-c plan_cache_mode=force_generic_plan -c synchronous_commit=on -c TimeZone=UTC -c jit=off",
+            "prepare_threshold": 2,  # what is asked once or twice costs no plan's memory
+        },
+    }
+    reads, writes = create_engine(url, isolation_level="AUTOCOMMIT", **options), create_engine(url, **options)
+    for engine in (reads, writes):
+        event.listen(engine, "checkout", _must_be_there)
+        event.listen(engine, "rollback", _on_rollback)
+        event.listen(engine, "rollback_savepoint", _on_rollback)
+        event.listen(engine, "reset", _on_return)
+    return reads, writes
+
+
+def _prepare_sqlite(connection: Any, _record: object) -> None:
+    # the driver's own BEGINs are switched off: transactions are begun by the "begin" event above
+    connection.isolation_level = None
+    for pragma in (
+        "journal_mode=WAL",
+        "synchronous=FULL",
+        "foreign_keys=ON",
+        "cache_size=-2000",  # KB, of each connection: the system caches the file anyway
+        "temp_store=MEMORY",
+        # pages: a write touches many that the next ones touch again, so they are written back seldom
+        "wal_autocheckpoint=64000",
+        "journal_size_limit=268435456",
+    ):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def limit_statements(connection: Any, seconds: float) -> None:
+    """Of a connection to PostgreSQL, from now on."""
+    connection.execute(f"SET statement_timeout = {int(seconds * 1000)}")
+
+
+def _must_be_there(connection: Any, _record: object, _proxy: object) -> None:
+    if not is_there(connection):
+        raise InvalidatePoolError  # the others ended with it; SQLAlchemy makes a new one
+
+
+def is_there(connection: Any) -> bool:
+    """Whether the driver's connection to PostgreSQL still stands."""
+    from hub.store.prepared import at_rest  # psycopg: not for the memory of a hub on SQLite
+
+    return at_rest(connection)
+
+
+def _on_rollback(connection: Any, *_savepoint: object) -> None:
+    from hub.store.prepared import doubt
+
+    if not connection.invalidated:  # the next one is another
+        doubt(connection.connection.driver_connection)
+
+
+def _on_return(connection: Any, _record: object, _state: object) -> None:
+    from hub.store.prepared import doubt, is_idle
+
+    if not is_idle(connection):  # what is left is rolled back
+        doubt(connection)
