@@ -1,11 +1,12 @@
 """Records of one process on disk, durable before the answer they tell of leaves; stored in batches later on.
 
 A record is its length, its CRC-32 (both four bytes, big endian) and its bytes. `append` returns when they are on
-the disk (fdatasync). Threads that come while one writes wait for it and share the next write: one sync for all of
-them. The file is written over zeros that were put there before: a sync then has no metadata to write, which halves
-what it costs. The file is locked (flock) as long as its process lives, so that anybody can tell what a dead one
-left behind; it gets its name only once it is locked. hub.audit.store moves records on and removes what is dead and
-moved.
+the disk: the file is open with O_DSYNC, so each write is its own fdatasync (one call to the system, not two: each
+gives Python's lock away and waits to have it back). Threads that come while one writes wait for it and share the
+next write: one sync for all of them. The file is written over zeros that were put there before: a sync then has no
+metadata to write, which halves what it costs. The file is locked (flock) as long as its process lives, so that
+anybody can tell what a dead one left behind; it gets its name only once it is locked. hub.audit.store moves records
+on and removes what is dead and moved.
 Refuses: to return without having written. What cannot be recorded is not answered: Problem `no-space` (507) where
 the disk is full, else `busy` (503). A record that breaks off at the end of a dead file was never answered and is
 left out. Anything else that is not as it was written is damage: it is told, and the file is kept."""
@@ -32,6 +33,7 @@ MOST_BYTES = 16 << 20  # then a new file is begun
 ROOM = 1 << 20  # zeros are put there in steps of so many bytes
 LONGEST = 32 << 20  # of a record: a Group may list many
 BUFFER = 1 << 17
+OPENED = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_DSYNC  # what is written is on the disk when `write` returns
 FULL = (errno.ENOSPC, errno.EDQUOT)
 _head = Struct(">II")
 
@@ -120,7 +122,6 @@ class Journal:
             self._make_room(end)
         try:
             _put(self._file, data, self._size)
-            os.fdatasync(self._file)
         except OSError:
             self._give_up()
             raise
@@ -130,7 +131,6 @@ class Journal:
         """Zeros, on the disk: what is written over them later needs no more room, and changes nothing but data."""
         room = -(-end // self._step) * self._step
         _put(self._file, bytes(room - self._room), self._room)
-        os.fdatasync(self._file)
         self._room = room
 
     def _begin(self) -> None:
@@ -139,7 +139,7 @@ class Journal:
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         path = self.folder / f"{os.urandom(12).hex()}{SUFFIX}"
         draft = path.with_suffix(".new")
-        made = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        made = os.open(draft, OPENED, 0o600)
         try:
             fcntl.flock(made, fcntl.LOCK_EX)
             draft.rename(path)

@@ -11,6 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cache
 from hashlib import sha256
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ from hub.store.tables_audit import audit, audit_head, audit_journal, audit_patie
 
 log = logging.getLogger("hub.audit")
 MOST = 2000  # records a transaction
+TOGETHER = 50  # rows a statement of SQLite, which takes 999 values wherever it comes from
 GENESIS = bytes(32)
 LOCK = 72183008
 HEAD = 1
@@ -206,16 +208,33 @@ def append(connection: Connection, records: Sequence[bytes]) -> Head:
     return end
 
 
-def _insert(connection: Connection, table: Table, rows: list[tuple[Any, ...]]) -> None:
-    """Rows in the order of the columns, as the driver takes them: SQLAlchemy would cost as much as the rest."""
-    if rows:
-        connection.exec_driver_sql(_insertion(table, connection.dialect.paramstyle), rows)
+def _insert(connection: Connection, table: Table, rows: Sequence[tuple[Any, ...]]) -> None:
+    """Rows in the order of the columns, by the driver, many at a time: SQLAlchemy would cost as much as the rest,
+    and each row that goes alone gives Python's lock away and waits to have it back."""
+    if connection.dialect.name == "postgresql":
+        _copied(connection, table, rows)
+        return
+    for start in range(0, len(rows), TOGETHER):
+        part = rows[start : start + TOGETHER]
+        connection.exec_driver_sql(_insertion(table, len(part)), tuple(chain.from_iterable(part)))
+
+
+def _copied(connection: Connection, table: Table, rows: Iterable[tuple[Any, ...]]) -> None:
+    """https://www.postgresql.org/docs/current/sql-copy.html: a third of the time that INSERTs take."""
+    held: Any = connection.connection.driver_connection
+    with (
+        held.cursor() as cursor,
+        cursor.copy(f"COPY {table.name} ({', '.join(table.c.keys())}) FROM STDIN") as copy,
+    ):
+        for row in rows:
+            copy.write_row(row)
 
 
 @cache
-def _insertion(table: Table, style: str) -> str:
-    names, mark = list(table.c.keys()), "?" if style == "qmark" else "%s"
-    return f"INSERT INTO {table.name} ({', '.join(names)}) VALUES ({', '.join([mark] * len(names))})"  # noqa: S608
+def _insertion(table: Table, many: int) -> str:
+    names = list(table.c.keys())
+    row = f"({', '.join('?' * len(names))})"
+    return f"INSERT INTO {table.name} ({', '.join(names)}) VALUES {', '.join([row] * many)}"  # noqa: S608
 
 
 def row_of(end: Head, record: bytes, told: Record) -> dict[str, Any]:

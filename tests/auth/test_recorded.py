@@ -190,7 +190,7 @@ def test_a_launch_tells_whom_it_is_about(hub: Watched) -> None:
 def test_what_cannot_be_recorded_is_not_answered(
     number_: int, status: int, hub: Watched, forge: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(journal.os, "fdatasync", lambda _: (_ for _ in ()).throw(OSError(number_, "broken")))
+    monkeypatch.setattr(journal.os, "pwrite", lambda *_: (_ for _ in ()).throw(OSError(number_, "broken")))
     page = hub.browser.get("/auth/sign-in")
     for answer in (hub.browser.post("/auth/token", forge.form()), hub.browser.sign_in(page)):
         assert answer.status_code == status

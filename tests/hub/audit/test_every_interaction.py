@@ -294,7 +294,7 @@ def test_what_everybody_may_ask_is_not_recorded(filled: Audited) -> None:
 
 @pytest.fixture
 def full_disk(filled: Audited, monkeypatch: pytest.MonkeyPatch) -> Audited:
-    monkeypatch.setattr(journal.os, "fdatasync", lambda _: (_ for _ in ()).throw(OSError(28, "No space left")))
+    monkeypatch.setattr(journal.os, "pwrite", lambda *_: (_ for _ in ()).throw(OSError(28, "No space left")))
     return filled
 
 

@@ -1,6 +1,7 @@
 """What the journal calls durable is there after kill -9, once; what breaks off was not answered; damage is told."""
 
 import errno
+import fcntl
 import os
 import subprocess
 import sys
@@ -50,14 +51,18 @@ def test_what_a_killed_process_said_is_durable_is_there(tmp_path: Path) -> None:
     assert not any(read(path, 0, ALL).damaged for path in files(tmp_path / "audit"))
 
 
+WRITE = os.pwrite
+
+
 def test_threads_share_a_sync(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     syncs = []
 
-    def slow(descriptor: int) -> None:
+    def slow(descriptor: int, data: bytes, position: int) -> int:
         syncs.append(descriptor)
         time.sleep(0.02)
+        return WRITE(descriptor, data, position)
 
-    monkeypatch.setattr(journal.os, "fdatasync", slow)
+    monkeypatch.setattr(journal.os, "pwrite", slow)
     mine = Journal(tmp_path)
     threads = [threading.Thread(target=mine.append, args=(str(number).encode(),)) for number in range(16)]
     for thread in threads:
@@ -68,21 +73,30 @@ def test_threads_share_a_sync(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     assert len(syncs) <= 4
 
 
-def test_nobody_is_told_before_the_sync(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nobody_is_told_before_the_write_and_each_write_is_a_sync(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     order: list[str] = []
     mine = Journal(tmp_path)
     mine.append(b"the first one makes room")
-    monkeypatch.setattr(journal.os, "fdatasync", lambda _: order.append("synced"))
+
+    def told_of(descriptor: int, data: bytes, position: int) -> int:
+        assert fcntl.fcntl(descriptor, fcntl.F_GETFL) & os.O_DSYNC
+        written = WRITE(descriptor, data, position)
+        order.append("written")
+        return written
+
+    monkeypatch.setattr(journal.os, "pwrite", told_of)
     mine.append(b"a")
     order.append("told")
-    assert order == ["synced", "told"]
+    assert order == ["written", "told"]
 
 
 REFUSALS = {errno.ENOSPC: ("no-space", 507), errno.EDQUOT: ("no-space", 507), errno.EIO: ("busy", 503)}
 
 
 @pytest.mark.parametrize("number", REFUSALS)
-@pytest.mark.parametrize("call", ["pwrite", "fdatasync", "open"])
+@pytest.mark.parametrize("call", ["pwrite", "open"])
 def test_what_cannot_be_written_is_refused_and_the_next_is_not(
     call: str, number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -102,12 +116,11 @@ def test_what_cannot_be_written_is_refused_and_the_next_is_not(
 def test_a_disk_that_takes_half_leaves_no_half_record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     mine = Journal(tmp_path)
     mine.append(b"before")
-    whole = os.pwrite
 
     def half(descriptor: int, data: bytes, position: int) -> int:
         if len(data) < 10:
             raise OSError(errno.EIO, "Input/output error")
-        return whole(descriptor, bytes(data)[:9], position)
+        return WRITE(descriptor, bytes(data)[:9], position)
 
     with monkeypatch.context() as broken:
         broken.setattr(journal.os, "pwrite", half)
@@ -118,11 +131,11 @@ def test_a_disk_that_takes_half_leaves_no_half_record(tmp_path: Path, monkeypatc
 
 
 def test_all_who_wait_for_a_write_that_fails_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(_: int) -> None:
+    def fail(*_: object) -> int:
         time.sleep(0.02)
         raise OSError(5, "Input/output error")
 
-    monkeypatch.setattr(journal.os, "fdatasync", fail)
+    monkeypatch.setattr(journal.os, "pwrite", fail)
     mine, refused = Journal(tmp_path), []
 
     def work() -> None:
@@ -215,12 +228,11 @@ def test_a_full_disk_costs_nothing_that_has_its_room_already(
 ) -> None:
     mine = Journal(tmp_path, most_bytes=1000)
     mine.append(b"a" * 500)
-    whole = os.pwrite
 
     def full(descriptor: int, data: bytes, position: int) -> int:
         if position + len(data) > 1000:
             raise OSError(errno.ENOSPC, "No space left on device")
-        return whole(descriptor, data, position)
+        return WRITE(descriptor, data, position)
 
     with monkeypatch.context() as broken:
         broken.setattr(journal.os, "pwrite", full)
