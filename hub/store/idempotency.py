@@ -31,7 +31,7 @@ def claim(connection: Connection, client: str, key: str) -> bool:
     if connection.dialect.name != "postgresql":
         return True
     held = connection.exec_driver_sql(
-        "SELECT pg_try_advisory_xact_lock(%s)", (number(f"idempotency\x00{client}\x00{key}"),)
+        "SELECT pg_try_advisory_xact_lock($1)", (number(f"idempotency\x00{client}\x00{key}"),)
     )
     return bool(held.scalar())
 

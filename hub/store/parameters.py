@@ -103,7 +103,7 @@ def keep(connection: Connection, changes: Iterable[Any]) -> None:
 def _one_at_a_time(connection: Connection) -> None:
     if connection.dialect.name == "postgresql":
         word = key("", "search parameters")
-        connection.exec_driver_sql("SELECT pg_advisory_xact_lock(%s)", (word,))
+        connection.exec_driver_sql("SELECT pg_advisory_xact_lock($1)", (word,))
 
 
 def _mine(connection: Connection, identity: str) -> list[Known]:

@@ -9,7 +9,7 @@ statement that was not given them fails.
 Time is asked of the clock at each execution: a relation or a consent that ended a second ago counts no more.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache, lru_cache
 from typing import Any
 
@@ -55,9 +55,8 @@ _PERMITTED = (
     f" AND m.kind = {COVERAGE} AND m.low <= {{now}} AND m.high > {{now}}))"
     " AND NOT " + _DENIED + ")"
 )
-_BITS = " UNION ALL ".join(
-    f"SELECT {1 << place} AS bit" for place in range(ALL_BITS.bit_length()) if ALL_BITS >> place & 1
-)
+_ROWS = ", ".join(f"({1 << place})" for place in range(ALL_BITS.bit_length()) if ALL_BITS >> place & 1)
+_BITS = f"SELECT column1 AS bit FROM (VALUES {_ROWS}) AS v"  # both databases call the only column of VALUES so
 _RELEASED = (
     "(({labels} & {never}) = 0 AND NOT EXISTS (SELECT 1 FROM (" + _BITS + ") AS b"
     " WHERE ({labels} & {guarded} & b.bit) <> 0 AND NOT " + _PERMITTED + "))"
@@ -113,6 +112,26 @@ def _related(of: str, self_only: bool, launched: bool) -> str:
 
 def values_of(sight: Sight) -> dict[str, Any]:
     """Every parameter of the predicate, now."""
+    return {**_kept(sight)[1], "now": clock.micros(clock.now())}
+
+
+# the numbers of the last Sights. One lives as long as its token is known (auth.guard); it stays here with its
+# numbers, so that no other one has its place in memory meanwhile
+_known: dict[int, tuple[Sight, dict[str, Any]]] = {}
+MOST_KNOWN = 256
+
+
+def _kept(sight: Sight) -> tuple[Sight, dict[str, Any]]:
+    known = _known.get(id(sight))
+    if known is None:
+        if len(_known) >= MOST_KNOWN:
+            _known.clear()
+        known = _known[id(sight)] = sight, _numbers(sight)
+    return known
+
+
+def _numbers(sight: Sight) -> dict[str, Any]:
+    """Every parameter but the time."""
     holders = (*sight.holders, *[0] * HOLDERS)
     recipients = (*sight.recipients, *[0] * RECIPIENTS)
     if len(sight.holders) > HOLDERS or len(sight.recipients) > RECIPIENTS:
@@ -127,7 +146,6 @@ def values_of(sight: Sight) -> dict[str, Any]:
         "guarded": sight.guarded,
         "never": sight.never,
         "hidden": sight.guarded | sight.never,
-        "now": clock.micros(clock.now()),
     }
     for place, (name, keys) in enumerate(sorted(sight.narrowed.items())):
         found[f"narrowed{place}"] = name
@@ -152,7 +170,7 @@ def _class(shape: Shape) -> type[_seen]:
     class made(_seen):  # noqa: N801 - reads as SQL
         inherit_cache = True
 
-    names = dict.fromkeys(name for name in _order(shape) if name not in COLUMNS)
+    names = dict.fromkeys(name for name in _names(text_of(shape)) if name not in COLUMNS)
 
     @compiles(made)
     def _compiled(element: Any, compiler: Any, **kw: Any) -> str:
@@ -168,12 +186,6 @@ def _class(shape: Shape) -> type[_seen]:
 def _parameter(name: str) -> BindParameter[Any]:
     kind = String() if name.startswith("narrowed") else BigInteger()
     return bindparam(f"{OWN}{name}", type_=kind, required=True)
-
-
-@lru_cache(maxsize=256)
-def _order(shape: Shape) -> tuple[str, ...]:
-    """The names in the text, in order, as often as they stand there."""
-    return tuple(part.partition("}")[0] for part in text_of(shape).split("{")[1:])
 
 
 def seen(table: Any, sight: Sight) -> ColumnElement[bool]:
@@ -204,8 +216,19 @@ def named(sight: Sight, **others: Any) -> dict[str, Any]:
 @lru_cache(maxsize=256)
 def _written(shape: Shape, alias: str, mark: str) -> tuple[str, tuple[str, ...]]:
     pieces: Mapping[str, str] = {name: f"{alias}.{name}" for name in COLUMNS}
-    text = text_of(shape).format_map(_Marks(pieces, mark))
-    return f" AND {text}", tuple(name for name in _order(shape) if name not in COLUMNS)
+    text, names = _marked(text_of(shape), mark, pieces)
+    return f" AND {text}", names
+
+
+def _marked(text: str, mark: str, pieces: Mapping[str, str]) -> tuple[str, tuple[str, ...]]:
+    """The text with a mark for each parameter, and the names of the values to give. PostgreSQL wants each once."""
+    names = tuple(name for name in _names(text) if name not in pieces)
+    return text.format_map(_Marks(pieces, mark)), tuple(dict.fromkeys(names)) if mark == "%s" else names
+
+
+def _names(text: str) -> Iterator[str]:
+    """The names in a text, in order, as often as they stand there."""
+    return (part.partition("}")[0] for part in text.split("{")[1:])
 
 
 class _Marks(dict[str, str]):
@@ -214,7 +237,7 @@ class _Marks(dict[str, str]):
         self._mark = mark
 
     def __missing__(self, name: str) -> str:
-        return self._mark
+        return f"%({name})s" if self._mark == "%s" else self._mark
 
 
 def condition(connection: Connection, sight: Sight, alias: str) -> tuple[str, Sequence[Any]]:
@@ -229,9 +252,7 @@ def condition(connection: Connection, sight: Sight, alias: str) -> tuple[str, Se
 @lru_cache(maxsize=64)
 def _covering(shape: Shape, mark: str) -> tuple[str, tuple[str, ...]]:
     _, self_only, launched, *_ = shape
-    text = _related("{of}", self_only, launched)
-    names = tuple(part.partition("}")[0] for part in text.split("{")[1:])
-    return f"SELECT 1 WHERE {text}".format_map(_Marks({}, mark)), names
+    return _marked(f"SELECT 1 WHERE {_related('{of}', self_only, launched)}", mark, {})
 
 
 def covers(connection: Connection, sight: Sight, patients: Iterable[int]) -> bool:
@@ -256,8 +277,6 @@ def related(connection: Connection, sight: Sight, patients: Iterable[int]) -> se
 
 def glass_is_broken(connection: Connection, sight: Sight, patient: int) -> bool:
     """Whether somebody opened this patient's record to the caller by name, for now (42 CFR 2.51)."""
-    text = "SELECT 1 WHERE " + _GLASS_IS_BROKEN.replace("{patient}", "{of}")
-    names = tuple(part.partition("}")[0] for part in text.split("{")[1:])
-    values = values_of(sight) | {"of": patient}
-    statement = text.format_map(_Marks({}, mark(connection)))
-    return bool(driver(connection).execute(statement, tuple(values[name] for name in names)).fetchall())
+    text, names = _marked("SELECT 1 WHERE " + _GLASS_IS_BROKEN, mark(connection), {})
+    values = values_of(sight) | {"patient": patient}
+    return bool(driver(connection).execute(text, tuple(values[name] for name in names)).fetchall())

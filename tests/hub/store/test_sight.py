@@ -186,6 +186,16 @@ def test_a_text_is_not_too_costly_for_what_is_hidden(there: Api, monkeypatch: py
     assert there.get(path).status_code == 400
 
 
+def test_how_many_are_to_be_sorted_is_counted_of_what_may_be_seen(
+    there: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Too many are refused: what is hidden must not be among them."""
+    monkeypatch.setattr(order, "FEW", len(there_for("harbor")))
+    path = f"/Observation?code={CANARY}&_sort=status,date"
+    assert there.as_("harbor").get(path).status_code == 200
+    assert there.get(path).status_code == 400
+
+
 COUNTS = {
     "_total=accurate": "&_total=accurate",
     "_summary=count": "&_summary=count",
