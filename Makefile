@@ -1,9 +1,9 @@
-# make run · make test · make check · make bench · make oracle: each installs what it needs into .venv first
+# make run · make test · make check · make bench · make oracle · make mutations: each installs what it needs into .venv first
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run test test-long check bench oracle clean
+.PHONY: run test test-long check bench oracle mutations clean
 
 run: $(VENV)/.runtime
 	$(BIN)/hub migrate
@@ -22,11 +22,14 @@ check: $(VENV)/.development
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
 
-bench: $(VENV)/.development
+bench: $(VENV)/.bench
 	$(BIN)/python -m tests.bench
 
 oracle: $(VENV)/.development
 	$(BIN)/python -m tests.oracle
+
+mutations: $(VENV)/.development
+	$(BIN)/python -m tests.matrix.mutations
 
 clean:
 	rm -rf $(VENV) build *.egg-info
@@ -39,4 +42,8 @@ $(VENV)/.runtime: requirements.lock pyproject.toml
 
 $(VENV)/.development: tests/requirements.lock $(VENV)/.runtime
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r tests/requirements.lock
+	touch $@
+
+$(VENV)/.bench: tests/bench/requirements.lock $(VENV)/.development
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r tests/bench/requirements.lock
 	touch $@

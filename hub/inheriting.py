@@ -46,7 +46,7 @@ class _Note:
 
 @dataclass(frozen=True, slots=True)
 class Followed:
-    """What has to be written: hub.store.write.Batch.facts, and index rows before and now by rid."""
+    """What has to be written: hub.store.batch.Batch.facts, and index rows before and now by rid."""
 
     facts: list[tuple[int, int, int]] = field(default_factory=list)
     index: dict[int, tuple[IndexRows, IndexRows]] = field(default_factory=dict)

@@ -2,7 +2,7 @@
 
 Rules: docs/access.md (minimum sets of elements, members of a Group), 42 CFR 2.32 (hub.release: the notice and the
 consent travel with every release), https://hl7.org/fhir/R4/security-labels.html (labels of what was raised later
-stand on its earlier versions, too).
+stand on its earlier versions, too), hub.told_labels (of inherited labels, those of targets that are seen).
 Refuses: what is closed under Part 2 and for which no consent is found any more. It does not leave.
 """
 
@@ -16,13 +16,15 @@ from hub import clock, release
 from hub.access import Access
 from hub.fhir import json
 from hub.rights.facts import OWN_PEOPLE, facts_of
-from hub.rights.labels import SUD_BITS
+from hub.rights.labels import SUD_BITS, with_labels
 from hub.search.edges import address
 from hub.search.values import references
 from hub.sight import NOBODY, SEVERAL, UNKNOWN, Sight
 from hub.store import consents
+from hub.store.merges import Survivors
 from hub.store.read import Stored
 from hub.store.sight import glass_is_broken, related
+from hub.told_labels import may_inherit, told
 
 ALWAYS_SHOWN = frozenset(("resourceType", "id", "meta"))
 META_SHOWN = frozenset(("versionId", "lastUpdated", "profile", "security"))
@@ -38,7 +40,7 @@ class Leaving:
 
     rows: list[Stored]
     labels: int = 0
-    relied_on: Mapping[int, Sequence[str]] = field(default_factory=dict)
+    relied_on: dict[int, Sequence[str]] = field(default_factory=dict)
 
     @property
     def consents(self) -> list[str]:
@@ -57,18 +59,24 @@ class Leaving:
 def leaving(connection: Connection, access: Access, rows: Sequence[Stored], base: str = "") -> Leaving:
     """The same rows in the same order, with the bodies that may leave; without those that may not any more."""
     sight = access.sight
-    if sight.everything or not any(row.labels > 0 or row.is_earlier or _is_shaped(sight, row.type) for row in rows):
+    if sight.everything:
+        return Leaving([_whole(row) for row in rows])
+    if not any(row.labels > 0 or row.is_earlier or _is_shaped(sight, row.type) for row in rows):
         return Leaving(list(rows))
     closed = {row.patient for row in rows if _needs_consent(sight, row)}
     relied_on = consents.relied_on(connection, closed, sight, clock.micros(clock.now())) if closed else {}
-    found = Leaving([], relied_on=relied_on)
+    less = told(connection, access, rows)
+    found = Leaving([])
     for row in rows:
         if _needs_consent(sight, row) and not _is_open(connection, access, row, relied_on):
             continue
         if row.is_earlier and not _is_theirs(connection, sight, row, base):
             continue
-        found.labels |= max(row.labels, 0)
-        found.rows.append(_shown(connection, sight, row, relied_on.get(row.patient, ()), base))
+        labels = less.get(row.rid, max(row.labels, 0))
+        rests_on = relied_on.get(row.patient, ()) if labels & SUD_BITS else ()
+        found.labels |= labels
+        found.relied_on |= {row.patient: rests_on} if rests_on else {}
+        found.rows.append(_shown(connection, sight, row, labels, rests_on, base))
     return found
 
 
@@ -76,6 +84,13 @@ def one(connection: Connection, access: Access, row: Stored, base: str = "") -> 
     """A single resource as it may leave; None where it may not any more."""
     found = leaving(connection, access, [row], base).rows
     return found[0] if found else None
+
+
+def _whole(row: Stored) -> Stored:
+    """For the hub's own jobs: inherited labels do not stand in what is stored."""
+    if row.body is None or not may_inherit(row):
+        return row
+    return replace(row, body=json.write(with_labels(json.stored(row.body), row.labels)))
 
 
 def _is_shaped(sight: Sight, kind: str) -> bool:
@@ -100,7 +115,7 @@ def _is_theirs(connection: Connection, sight: Sight, row: Stored, base: str) -> 
     content = json.stored(row.body)
     if row.type in OWN_PEOPLE or (row.type == "Patient" and "link" not in content):
         return True
-    was = facts_of({**content, "id": row.id}, base)
+    was = Survivors(connection).facts(facts_of({**content, "id": row.id}, base))
     others = (set(was.patients) or {was.patient}) - {NOBODY, UNKNOWN, row.patient}
     if not others:
         return True
@@ -108,14 +123,16 @@ def _is_theirs(connection: Connection, sight: Sight, row: Stored, base: str) -> 
     return not is_closed and related(connection, sight, others) == others
 
 
-def _shown(connection: Connection, sight: Sight, row: Stored, relied_on: Sequence[str], base: str) -> Stored:
+def _shown(
+    connection: Connection, sight: Sight, row: Stored, labels: int, relied_on: Sequence[str], base: str
+) -> Stored:
     body = row.body
     if body is None:
         return row
     if _is_shaped(sight, row.type):
         body = json.write(_shaped(connection, sight, json.stored(body), base))
-    if row.labels > 0:
-        body = release.released(body, row.labels, [f"Consent/{each}" for each in relied_on])
+    if labels:
+        body = release.released(body, labels, [f"Consent/{each}" for each in relied_on])
     return row if body is row.body else replace(row, body=body)
 
 

@@ -10,6 +10,7 @@ from hub.access import Access
 from hub.rights.labels import HIV, PSYTHPN
 from hub.search.edges import address
 from hub.sight import PANEL, REFERRAL, REGISTERED, SEVERAL, UNKNOWN
+from hub.store import keyed
 from hub.store.engine import Database
 from hub.store.tables import index_patient, index_relation, resource
 from tests.hub.asking import Api, entry, observation, patient, refused
@@ -149,6 +150,17 @@ def test_a_label_that_rises_hides_every_version_from_then_on(county: Api, raise_
 HIV_CODE = {"coding": [{"system": "http://hl7.org/fhir/sid/icd-10-cm", "code": "B20"}]}
 
 
+def test_a_label_that_rises_between_two_looks_hides_the_version_too(county: Api, sees: dict[str, Access]) -> None:
+    """A vread looks twice: for the resource, then for its version."""
+    county.have(observation("o", **ABOUT), observation("o", **ABOUT, status="amended"))
+    rid, sight = row_of(county, "Observation", "o").rid, sees["harbor"].sight
+    with county.database.read() as connection:
+        assert keyed.earlier(connection, sight, rid, 1) is not None
+    county.have(observation("o", **ABOUT, meta=SAYS_HIV))
+    with county.database.read() as connection:
+        assert keyed.earlier(connection, sight, rid, 1) is None
+
+
 def test_what_is_nested_counts_with_what_holds_it(county: Api) -> None:
     inner = observation("inner", subject=to("Patient", "stranger"), meta=labelled("PSYTHPN"))
     held = {
@@ -279,6 +291,23 @@ def test_a_deletion_of_what_is_hidden_is_answered_and_not_done(county: Api, harb
     assert harbor.delete("/Observation/o").status_code == 204
     assert harbor.bundle("transaction", entry("DELETE", "Observation/o")).status_code == 200
     assert county.get("/Observation/o").data == before
+
+
+def test_a_load_replaces_what_is_closed_to_it_and_neither_patches_nor_deletes_it(
+    county: Api, sees: dict[str, Access]
+) -> None:
+    sees["loader"] = caller("loader", all_patients=True)
+    closed = observation("o", **ABOUT, meta=labelled("HIV"))
+    county.have(closed)
+    before, loader = county.get("/Observation/o").data, county.as_("loader")
+    assert loader.get("/Observation/o").status_code == 404
+    same(loader.delete("/Observation/o"), loader.delete("/Observation/0"), "o", "0")
+    change = [{"op": "replace", "path": "/status", "value": "amended"}]
+    answers = [loader.ask("PATCH", f"/Observation/{name}", change, Content_Type=JSON_PATCH) for name in ("o", "0")]
+    same(*answers, "o", "0")
+    assert county.get("/Observation/o").data == before
+    assert loader.put("/Observation/o", closed | {"status": "amended"}).status_code == 200
+    assert county.get("/Observation/o").json["status"] == "amended"
 
 
 # who opens what

@@ -46,6 +46,7 @@ MUTATIONS: tuple[Mutation, ...] = (
     rows = _rows(connection, _earlier(""",
         """    also, values = condition(connection, ALL, "r")
     rows = _rows(connection, _earlier(""",
+        ("tests/hub/test_whose.py",),
     ),
     Mutation(
         "E05 a page by keys alone",
@@ -58,10 +59,8 @@ MUTATIONS: tuple[Mutation, ...] = (
     Mutation(
         "E14 newest first, by keys",
         "hub/store/keyed.py",
-        """        seen(resource, sight),
-    )""",
-        """        seen(resource, ALL),
-    )""",
+        "true() if shape is None else itself(shape)",
+        "true()",
     ),
     Mutation(
         "E03 history of a resource",
@@ -142,12 +141,14 @@ MUTATIONS: tuple[Mutation, ...] = (
         "hub/store/order.py",
         "is_whole = len(keys) == 1 and self._query.sight.everything",
         "is_whole = len(keys) == 1",
+        ("tests/hub/store/test_sight.py",),
     ),
     Mutation(
         "E12 what the last page ended with",
         "hub/store/order.py",
         "resource.c.rid == rid, seen(resource, self._query.sight)))",
         "resource.c.rid == rid))",
+        ("tests/matrix/test_metamorphic.py",),
     ),
     Mutation(
         "E15 $everything",
@@ -172,12 +173,14 @@ MUTATIONS: tuple[Mutation, ...] = (
         "hub/store/conditions.py",
         "_PRESENT.where(seen(resource, access.sight))",
         "_PRESENT.where(seen(resource, ALL))",
+        ("tests/hub/rest/test_hidden_is_missing.py",),
     ),
     Mutation(
         "E12 exact matches are settled by the caller's sight",
         "hub/store/exact.py",
         "resource.c.rid.in_(rids(criterion)), seen(resource, sight)",
         "resource.c.rid.in_(rids(criterion))",
+        ("tests/hub/store/test_sight.py",),
     ),
     Mutation(
         "E05 parameters of withheld elements",
@@ -198,10 +201,43 @@ MUTATIONS: tuple[Mutation, ...] = (
         "if False:",
     ),
     Mutation(
-        "a load patches what it may not read",
+        "a load patches and deletes what it may not read",
         "hub/transactions.py",
-        ' and t.entry.method != "PATCH"',
+        ' and t.entry.method == "PUT"',
         "",
+    ),
+    Mutation(
+        "labels of what is out of sight",
+        "hub/leaving.py",
+        "less = told(connection, access, rows)",
+        "less: dict[int, int] = {}",
+    ),
+    Mutation(
+        "inherited labels are written into what is stored",
+        "hub/whose.py",
+        "raised(told_labels.own_of(self._connection, old), mask), raised(old.labels, mask)",
+        "raised(old.labels, mask), raised(old.labels, mask)",
+        ("tests/hub/test_told_labels.py",),
+    ),
+    Mutation(
+        "labels of targets of another sight",
+        "hub/told_labels.py",
+        "resource.c.address.in_(some), seen(resource, access.sight)",
+        "resource.c.address.in_(some), seen(resource, ALL)",
+        ("tests/hub/test_told_labels.py",),
+    ),
+    Mutation(
+        "labels of targets of types that are not read",
+        "hub/told_labels.py",
+        " if _reads(access, row.type)",
+        "",
+    ),
+    Mutation(
+        "labels that were shown count as given",
+        "hub/whose.py",
+        "content = told_labels.given(self._connection, self._access, old, content)",
+        "pass",
+        ("tests/hub/test_told_labels.py",),
     ),
 )
 

@@ -24,8 +24,9 @@ TYPES = {
     "county-behavioral-health": CLINICAL | DIRECTORY,
     "ecm-provider": CLINICAL | DIRECTORY,
     "ilos-provider": DIRECTORY | {"Patient", "Task", "ServiceRequest"},
-    # who obtained a consent tells the plan of it, and where a record came from goes with it
-    "plan": CARE | DIRECTORY | {"Consent", "Provenance"},
+    # rosters, referrals and operations, no plan of care; who obtained a consent tells the plan of it, and where a
+    # record came from goes with it
+    "plan": (CARE - {"CarePlan"}) | DIRECTORY | {"Consent", "Provenance"},
     "auditor": frozenset(("AuditEvent", "Consent", "Provenance")),
     "member": CLINICAL | DIRECTORY,
     "operator": frozenset(),

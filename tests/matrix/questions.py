@@ -50,6 +50,8 @@ ANYWHERE = (
     "/Observation?subject:Patient.active=true&_count=2",
     f"/Task?focus:CarePlan.identifier={SYSTEM}%7Cnone",
     "/Task?focus:CarePlan.status=active&_total=accurate",
+    "/Task?status=draft&focus:CarePlan.status=active&_total=accurate",
+    "/Patient?active=true&_has:Condition:subject:code=F11.20&_total=accurate",
     "/Task?_include=Task:focus&_include:iterate=CarePlan:subject&_count=5",
     "/Patient?_revinclude=Condition:subject&_revinclude=Encounter:patient&_count=2",
     "/Patient?_revinclude=Encounter:subject&_revinclude:iterate=Observation:encounter&_count=2",

@@ -144,6 +144,14 @@ def newest(ask: Asker, world: World, charts: Charts) -> Iterator[Evidence]:
         yield _one("E14", chart, BY_NAME["cond"], ask.ask("E14", "GET", path).data)
 
 
+def chain_beside(ask: Asker, world: World, charts: Charts) -> Iterator[Evidence]:
+    """A chain that is asked of what something else found."""
+    for chart in charts:
+        value = canary("ptr", chart.number, "value")
+        answer = ask.ask("E09", "GET", f"/Task?identifier={SYSTEM}%7C{value}&focus:CarePlan.status=active")
+        yield Evidence("E09", chart.number, "cp", bool(_entries(answer)))
+
+
 def exact(ask: Asker, world: World, charts: Charts) -> Iterator[Evidence]:
     """Matches that the index alone does not decide, beyond a chain."""
     for chart in charts:
@@ -176,6 +184,7 @@ SINGLE: Mapping[str, Ask] = {
     "E06": search_post,
     "E09": chain,
     "E11": counts,
+    "E09 beside": chain_beside,
     "E09 exact": exact,
     "E14": newest,
     "E15": everything,

@@ -51,7 +51,14 @@ def every_seventh(settled: Settled) -> Callable[[Asker, int], Sequence[Chart]]:
 
 
 def all_of(settled: Settled) -> Callable[[Asker, int], Sequence[Chart]]:
-    return lambda ask, turn: settled.world.every
+    """All charts; a member's app its own and others in turn, but for one that asks for all: to each of them the
+    others are strangers alike."""
+    few = every_seventh(settled)
+
+    def chosen(ask: Asker, turn: int) -> Sequence[Chart]:
+        return few(ask, turn) if ask.member not in (0, settled.members[0]) else settled.world.every
+
+    return chosen
 
 
 def test_lists_tell_each_actor_what_the_oracle_allows(covering: Settled, logged: Lines) -> None:

@@ -17,7 +17,7 @@ from hub import clock
 from hub.store import tables
 from hub.store.engine import Database
 from tests.matrix import consents
-from tests.matrix.asker import Asker, grouped
+from tests.matrix.asker import Asker, grouped, next_page
 from tests.matrix.callers import HOUR, application, askers, register
 from tests.matrix.canaries import canaries, identity
 from tests.matrix.charts import BY_SHORT, KINDS, Chart, resource
@@ -133,6 +133,16 @@ def _with_scopes(small: Small, name: str, scopes: str) -> Small:
 def test_the_pages_together_are_the_whole(small: Small, asked: str) -> None:
     for name in SEEN_BY:
         assert small.seen(name, asked) == small.seen(name)
+
+
+def test_a_page_link_behind_what_is_hidden_since_is_over(small: Small) -> None:
+    """E12: where it stood would tell what it holds."""
+    first = small.askers["ehr"].ask("", "GET", "/Condition?_sort=_id&_count=1")
+    assert [entry["resource"]["id"] for entry in first.json["entry"]] == [identity("cond", 3)]
+    assert small.status("ehr", next_page(first)) == 200
+    labels = [{"system": consents.ACT_CODE, "code": "42CFRPart2"}]
+    small.write(resource(OPEN, BY_SHORT["cond"]) | {"meta": {"security": labels}})
+    assert small.status("ehr", next_page(first)) == 410
 
 
 def test_a_search_for_ids_finds_what_reads_find(small: Small) -> None:

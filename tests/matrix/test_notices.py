@@ -13,11 +13,11 @@ from typing import Any
 
 import pytest
 
-import wsgi
+from auth.notices import NoticeRights
 from hub import clock, outbox
 from hub.access import Access
 from hub.fhir.bundles import Entry
-from hub.notifications import events
+from hub.notifications import assembly, events
 from hub.notifications.fan_out import FanOut
 from hub.settings import read_settings
 from hub.store.engine import Database
@@ -61,11 +61,12 @@ class Office:
             }
         )
         own = Transactions(self.database, lambda *_: [], events.effects, BASE, self.now)
-        parts = wsgi.Parts(chosen, self.database, own, own)
-        deliveries = wsgi._deliveries(parts)
+        rights = NoticeRights(self.database, chosen.secret_key())
+        deliveries = assembly.deliveries(self.database, own, chosen, rights, None)
         deliveries = replace(deliveries, now=self.now, chance=lambda: 0.5)
         self.own = own
-        self.handlers = {"event": FanOut(self.database, wsgi._look(parts), BASE, self.now), **deliveries.handlers()}
+        look = assembly.look(self.database, chosen, rights)
+        self.handlers = {"event": FanOut(self.database, look, BASE, self.now), **deliveries.handlers()}
 
     def now(self) -> datetime:
         return self.time

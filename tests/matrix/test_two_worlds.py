@@ -25,6 +25,7 @@ ACTORS = ("ehr", "county", "ecm", "ilos", "plan", "auditor", "member", "custodia
 PICKED = (
     ("assigned", "none", "none"),
     ("assigned", "sud-code", "none"),
+    ("assigned", "sud-code", "tpo"),
     ("assigned", "part2", "tpo"),
     ("assigned", "hiv", "named"),
     ("assigned", "unknown", "named"),
@@ -114,7 +115,7 @@ def compare(empty: Empty, name: str, step: int) -> int:
     return int(asks[0].asked)
 
 
-@pytest.mark.parametrize("name", ["ehr", "ecm", "ilos", "member"])
+@pytest.mark.parametrize("name", ["ehr", "ecm", "ilos", "plan", "auditor", "member"])
 def test_nobody_can_tell_that_something_hidden_is_there(empty: Empty, name: str) -> None:
     assert compare(empty, name, 7) > 200
 
