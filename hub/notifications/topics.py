@@ -3,14 +3,14 @@ a Subscription may narrow it.
 
 Rules: https://hl7.org/fhir/uv/subscriptions-backport/STU1.1/components.html#subscription-topics-in-fhir-r4
 R4 has no SubscriptionTopic resource; the canonical URLs are the hub's own and are listed in its
-CapabilityStatement. What an admission and a discharge is, hub.fhir.encounters decides.
+CapabilityStatement. What an admission is, and the others, hub.fhir.encounters decides.
 """
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from hub.fhir.encounters import admitted, discharged
+from hub.fhir.encounters import admitted, discharged, taken_back, transferred
 from hub.fhir.systems import OWN
 
 Resource = Mapping[str, Any]
@@ -38,23 +38,15 @@ class Topic:
     filters: Mapping[str, str]
 
 
+ENCOUNTERS: tuple[tuple[str, str, Trigger], ...] = (
+    ("admission", "A member was admitted to a hospital", admitted),
+    ("discharge", "A member was discharged from a hospital", discharged),
+    ("transfer", "A member was brought to another place of the hospital", transferred),
+    ("cancel", "An admission or a discharge was taken back", taken_back),
+)
 TOPICS: Mapping[str, Topic] = {
-    topic.url: topic
-    for topic in (
-        Topic(
-            f"{OWN}SubscriptionTopic/encounter-admission",
-            "A member was admitted to a hospital",
-            "Encounter",
-            admitted,
-            ENCOUNTER_FILTERS,
-        ),
-        Topic(
-            f"{OWN}SubscriptionTopic/encounter-discharge",
-            "A member was discharged from a hospital",
-            "Encounter",
-            discharged,
-            ENCOUNTER_FILTERS,
-        ),
-    )
+    url: Topic(url, title, "Encounter", trigger, ENCOUNTER_FILTERS)
+    for name, title, trigger in ENCOUNTERS
+    for url in (f"{OWN}SubscriptionTopic/encounter-{name}",)
 }
-ADMISSION, DISCHARGE = TOPICS
+ADMISSION, DISCHARGE, TRANSFER, CANCEL = TOPICS

@@ -6,7 +6,7 @@ import pytest
 
 from hub.fhir import json
 from hub.notifications.events import effects
-from hub.notifications.topics import ADMISSION, DISCHARGE
+from hub.notifications.topics import ADMISSION, CANCEL, DISCHARGE, TRANSFER
 from hub.transactions import Change
 from tests.hub.notifications.conftest import encounter, wanted
 
@@ -37,7 +37,12 @@ def in_state(status: str | None) -> dict[str, Any] | None:
         (None, "finished", [DISCHARGE]),
         ("finished", "finished", []),
         ("planned", "cancelled", []),
-        ("in-progress", "entered-in-error", []),
+        ("in-progress", "entered-in-error", [CANCEL]),
+        ("in-progress", "cancelled", [CANCEL]),
+        ("finished", "cancelled", [CANCEL]),
+        ("finished", "in-progress", [CANCEL]),
+        ("cancelled", "in-progress", [ADMISSION]),
+        ("planned", "entered-in-error", []),
         ("in-progress", None, []),
     ],
 )
@@ -46,6 +51,48 @@ def test_a_status_that_begins_or_ends_a_stay_is_an_event(
 ) -> None:
     found = rows(change(in_state(before), in_state(now)))
     assert [json.stored(row["payload"])["topic"] for row in found] == topics
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "topics"),
+    [
+        ("AMB", "IMP", [ADMISSION]),
+        ("R", "IMP", [ADMISSION]),
+        ("EMER", "IMP", [ADMISSION]),
+        ("OBSENC", "ACUTE", [ADMISSION]),
+        ("IMP", "ACUTE", []),
+        ("IMP", "EMER", []),
+        ("AMB", "HH", []),
+        ("AMB", "R", []),
+        ("IMP", "AMB", []),
+    ],
+)
+def test_who_becomes_an_inpatient_is_admitted(before: str, now: str, topics: list[str]) -> None:
+    stays = (encounter() | {"class": {"code": code}} for code in (before, now))
+    assert [json.stored(row["payload"])["topic"] for row in rows(change(*stays))] == topics
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "topics"),
+    [
+        (["ICU 1"], ["WARD 2"], [TRANSFER]),
+        (["ICU 1"], ["ICU 1"], []),
+        ([], ["ICU 1"], []),
+        (["ICU 1"], [], []),
+    ],
+)
+def test_another_place_is_a_transfer(before: list[str], now: list[str], topics: list[str]) -> None:
+    gone = {"location": {"display": "ED 4"}, "status": "completed"}
+    stays = (
+        encounter() | {"location": [gone, *({"location": {"display": at}, "status": "active"} for at in places)]}
+        for places in (before, now)
+    )
+    assert [json.stored(row["payload"])["topic"] for row in rows(change(*stays))] == topics
+
+
+def test_nobody_is_told_of_a_clinic_visit_that_was_cancelled() -> None:
+    visits = (encounter(status=status) | {"class": {"code": "AMB"}} for status in ("in-progress", "cancelled"))
+    assert rows(change(*visits)) == []
 
 
 def test_an_event_row_names_its_topic_resource_and_version_once() -> None:
