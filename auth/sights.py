@@ -19,7 +19,7 @@ from auth.roles import CONSENT, FREE, NEVER, ROLES, Role
 from auth.scopes import PATIENT, SYSTEM, USER, Scope
 from hub.access import Access
 from hub.problems import Problem
-from hub.rights.facts import client_number, source_number
+from hub.rights.facts import REVIEWERS, client_number, source_number
 from hub.rights.labels import BITS
 from hub.rights.provisions import ANYONE, recipient_class
 from hub.search.criterion import TokenValue, criterion
@@ -115,7 +115,7 @@ def _sight(asking: _Asking, narrowed: Narrowed, source: str, emergency: bool) ->
         self_only=role.person and not asking.proxy,
         writes_any=role.writes_any,
         # the client itself: for what is its own, and for broken glass
-        holders=(*named, client_number(client.id)),
+        holders=(*named, client_number(client.id), *_queues(role)),
         kinds=roles.kinds_of(role),
         patient=asking.patient,
         own=source_number(source) if has_own else 0,
@@ -126,6 +126,12 @@ def _sight(asking: _Asking, narrowed: Narrowed, source: str, emergency: bool) ->
         elements=roles.elements_of_role(role.id),
         narrowed=narrowed,
     )
+
+
+def _queues(role: Role) -> Iterator[int]:
+    """What belongs to a role itself: the reviews of who is who are the operators'."""
+    if role.id == REVIEWERS:
+        yield recipient_class(role.id)
 
 
 @lru_cache(maxsize=64)

@@ -30,7 +30,8 @@ class Access:
     """`who` is a client id or a job's name; `grants` are pairs (resource type or `*`, letter of `cruds`): what the
     token's scopes and the role's types both cover. `sight` says which resources of these types are there for the
     caller: none, unless somebody said. `user` is the id of the person at the client, if there is one; `source`
-    whose data a write brings (a reference to an Organization, or the client)."""
+    whose data a write brings (a reference to an Organization, or the client), `person` the source person that it
+    came with (hub.identity; 0: none)."""
 
     who: str
     grants: frozenset[tuple[str, str]]
@@ -39,11 +40,13 @@ class Access:
     sight: Sight = NOTHING
     user: str = ""
     source: str = ""
+    person: int = 0
 
     @classmethod
-    def system(cls, reason: str, source: str = "") -> "Access":
+    def system(cls, reason: str, source: str = "", person: int = 0) -> "Access":
         """The hub's own jobs; they say why, and the reason goes to the log."""
-        return cls("hub", frozenset(("*", letter) for letter in "cruds"), "system", reason, ALL, source=source)
+        grants = frozenset(("*", letter) for letter in "cruds")
+        return cls("hub", grants, "system", reason, ALL, source=source, person=person)
 
     def may(self, interaction: str, resource_type: str) -> bool:
         letter = LETTERS[interaction]

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, select
 
 from hub.fhir import json
 from hub.inheriting import inherited, whose
@@ -20,9 +20,11 @@ from hub.rights.facts import Facts
 from hub.rights.labels import Part2Sources, labels_of, raised
 from hub.search.edges import address
 from hub.search.index import IndexRows
-from hub.sight import ALL, UNKNOWN
+from hub.sight import ALL, REGISTERED, UNKNOWN
 from hub.store.counted import counted
-from hub.store.tables import history, subscription_counter
+from hub.store.history import last_bodies
+from hub.store.merges import Survivors, denials
+from hub.store.tables import subscription_counter
 from hub.versions import Of
 
 Resource = dict[str, Any]
@@ -31,7 +33,7 @@ Resource = dict[str, Any]
 @dataclass(slots=True)
 class Anew:
     """`before` and `now` by row number hold the rows of rights alone; `changed` by address those whose row has to
-    say something else, `facts` the same for hub.store.write.Batch."""
+    say something else, `facts` the same for hub.store.batch.Batch."""
 
     before: dict[int, IndexRows]
     now: dict[int, IndexRows] = field(default_factory=dict)
@@ -59,41 +61,41 @@ class _One:
 
 def anew(connection: Connection, rows: Sequence[Any], base: str, part2: Part2Sources) -> Anew:
     """What has to be written of these rows, which the caller has locked."""
-    found = [_one(row, content, base, part2) for row, content in _contents(connection, rows)]
+    survivors = Survivors(connection)
+    found = [_one(row, content, base, part2, survivors) for row, content in _contents(connection, rows)]
     made = Anew(counted(connection, [one.row.rid for one in found]))
     owners = _owners(connection, found)
     for one in _settled(connection, found):
         row, rid = one.row, one.row.rid
         made.now[rid] = _rows(one, made.before[rid], base, owners)
+        if row.type == "Patient":
+            _of_merges(connection, row, made.now[rid], survivors)
         if (row.patient, row.labels) != (one.whose.patient, one.labels):
             made.facts.append((rid, one.whose.patient, one.labels))
             made.changed[one.address] = one.of
     return made
 
 
-def _one(row: Any, content: Resource, base: str, part2: Part2Sources) -> _One:
+def _of_merges(connection: Connection, row: Any, now: IndexRows, survivors: Survivors) -> None:
+    """Who registered somebody who was merged has to do with who that is now; the stricter consent wins."""
+    member = survivors.one(address("Patient", row.id))
+    now.relations = {(member, *each[1:]) if each[2] & REGISTERED else each for each in now.relations}
+    now.consents = denials(connection, row.id)
+
+
+def _one(row: Any, content: Resource, base: str, part2: Part2Sources, survivors: Survivors) -> _One:
     mask = labels_of(content, "", part2)
     if row.labels > 0:
         mask = raised(row.labels, mask)
-    return _One(row, content, facts.facts_of(content, base), mask)
+    return _One(row, content, survivors.facts(facts.facts_of(content, base)), mask)
 
 
 def _contents(connection: Connection, rows: Sequence[Any]) -> Iterable[tuple[Any, Resource]]:
-    last = _last_bodies(connection, [row.rid for row in rows if row.body is None])
+    last = last_bodies(connection, [row.rid for row in rows if row.body is None])
     for row in rows:
         body = last.get(row.rid) if row.body is None else row.body
         if body is not None:
             yield row, json.stored(body)
-
-
-def _last_bodies(connection: Connection, rids: Sequence[int]) -> dict[int, bytes]:
-    if not rids:
-        return {}
-    older = history.alias()
-    there = (older.c.rid == history.c.rid, older.c.body.is_not(None))
-    last = select(func.max(older.c.version)).where(*there).correlate(history).scalar_subquery()
-    asked = select(history.c.rid, history.c.body).where(history.c.rid.in_(rids), history.c.version == last)
-    return {row.rid: row.body for row in connection.execute(asked)}
 
 
 def _settled(connection: Connection, found: Sequence[_One]) -> Iterable[_One]:

@@ -32,7 +32,8 @@ from hub.rights.labels import NO_PART2, Part2Sources
 from hub.search.custom import INDEXING, READY, REMOVING, STOPPED, Definition
 from hub.search.index import IndexRows, index_rows, rows_of_own
 from hub.search.parameters import own
-from hub.store import write
+from hub.store import merges, write
+from hub.store.batch import Batch
 from hub.store.engine import Database
 from hub.store.keyed import COLUMNS
 from hub.store.parameters import ADDING, CHECKING, REMOVAL, SECOND, SETTLED, insert_job, known, look, look_again
@@ -88,6 +89,7 @@ class Reindex:
     def step(self, number: int | None = None) -> bool:
         """One batch, or the end of a phase; of one job or of the first that is due. False: nothing to do now."""
         look(self.database)
+        merges.look(self.database)
         with self.database.read() as connection:  # a look costs no lock
             if connection.execute(_first(self._micros(), number)).first() is None:
                 return False
@@ -109,15 +111,15 @@ class Reindex:
     def _store(self, connection: Connection, job: Any, found: Sequence[Any]) -> None:
         index = self._index(connection, job, found)
         if job.parameter:
-            write.store(connection, write.Batch(index=index, merge=True))
+            write.store(connection, Batch(index=index, merge=True))
             return
         made = anew(connection, found, self.base, self.part2)
         for rid, now in made.now.items():
             for rows, rights in zip(index[rid], (made.before[rid], now), strict=True):
                 _join(rows, rights)
-        write.store(connection, write.Batch(index=index, merge=True, facts=made.facts))
+        write.store(connection, Batch(index=index, merge=True, facts=made.facts))
         followed = follow(connection, made.changed)
-        write.store(connection, write.Batch(index=followed.index, merge=True, facts=followed.facts))
+        write.store(connection, Batch(index=followed.index, merge=True, facts=followed.facts))
 
     def _end(self, connection: Connection, job: Any) -> None:
         """The phase has dealt with everything."""
@@ -158,6 +160,18 @@ class Reindex:
 
     def _micros(self) -> int:
         return clock.micros(self.now())
+
+
+def again(connection: Connection, rids: Sequence[int], base: str, part2: Part2Sources) -> None:
+    """Decide anew whose these few are, and who may see them, in the caller's transaction: for resources that
+    say what they said, of somebody who is somebody else now (hub.identity)."""
+    found = select(*COLUMNS).where(resource.c.rid.in_(list(rids))).order_by(resource.c.type, resource.c.id)
+    rows = list(connection.execute(found.with_for_update()))
+    made = anew(connection, rows, base, part2)
+    index = {rid: (_without(made.before[rid], now), now) for rid, now in made.now.items()}
+    write.store(connection, Batch(index=index, merge=True, facts=made.facts))
+    followed = follow(connection, made.changed)
+    write.store(connection, Batch(index=followed.index, merge=True, facts=followed.facts))
 
 
 def _first(now: int, number: int | None) -> Any:

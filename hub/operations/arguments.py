@@ -28,8 +28,14 @@ KEYS: Mapping[str, tuple[str, ...]] = {
     "Coding": ("valueCoding",),
     "Meta": ("valueMeta",),
     "Resource": ("resource",),
+    "Reference": ("valueReference",),
+    "Identifier": ("valueIdentifier",),
 }
-SHAPES: Mapping[str, type] = {"boolean": bool, "integer": int, "Coding": dict, "Meta": dict, "Resource": dict}
+SHAPES: Mapping[str, type] = {
+    "boolean": bool,
+    "integer": int,
+    **dict.fromkeys(("Coding", "Meta", "Resource", "Reference", "Identifier"), dict),
+}
 
 
 def _time(text: str) -> str:
@@ -61,6 +67,8 @@ CHECKS: Mapping[str, Callable[[Any], object]] = {
     "uri": URI,
     "types": lambda text: all(name in resource_types() for name in text.split(",")),
     "Coding": lambda found: isinstance(found.get("code"), str) and isinstance(found.get("system", ""), str),
+    "Reference": lambda found: isinstance(found.get("reference"), str),
+    "Identifier": lambda found: isinstance(found.get("value"), str) and isinstance(found.get("system", ""), str),
 }
 
 

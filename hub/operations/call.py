@@ -49,6 +49,7 @@ class Engines:
     terminology_capabilities: Callable[[], Resource] | None = None
     # by a client's id; None: there is no such client
     sight_of: Callable[[str], Sight | None] | None = None
+    member_matches: int = 30  # of one client in a minute
 
 
 NO_ENGINES = Engines()

@@ -13,7 +13,7 @@ otherwise, and end earlier where these are large.
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
 from hub.fhir import json
@@ -21,6 +21,7 @@ from hub.operations import searchset
 from hub.operations.call import Call, Operation, Parameter
 from hub.operations.care_dates import touches
 from hub.problems import Issue, Problem
+from hub.search import merged
 from hub.search.compartments import membership, patients_of
 from hub.search.values import FOREVER, NEVER, date_range
 from hub.search.withheld import shown
@@ -60,6 +61,7 @@ def everything(call: Call) -> bytes:
     """A searchset Bundle."""
     wanted = _wanted(call)
     begin = searchset.after(call)
+    call = replace(call, id=merged.member_of(call.id))  # who was merged has no record of its own
     patient = call.stored()
     found = _page(call, wanted, patient, begin)
     includes, bounded = _cited(call, wanted, found)

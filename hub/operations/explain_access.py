@@ -23,6 +23,7 @@ from hub.fhir.types import resource_types
 from hub.operations.call import Call, Operation, Parameter
 from hub.problems import Problem
 from hub.rights.labels import BITS
+from hub.search import merged
 from hub.search.edges import address
 from hub.sight import GRANTED, NOBODY, PURPOSES, SEVERAL, UNKNOWN, Sight
 from hub.store import consents
@@ -72,7 +73,7 @@ def _asked(call: Call) -> _Asked:
         raise Problem("not-found", "There is no such client", "client")
     if "purpose" in call.given:
         sight = replace(sight, purposes=sight.purposes & _purpose(call.given["purpose"]))
-    patient = address("Patient", call.id)
+    patient = address("Patient", merged.member_of(call.id))
     row = _row(call.connection, *_named(call.given.get("resource", f"Patient/{call.id}")))
     if row is None or patient not in _patients(call.connection, row):
         raise Problem("not-found", "There is no such resource of this patient", "resource")
@@ -187,7 +188,7 @@ def _overrules(denial: Deciding, permit: Deciding) -> bool:
 
 
 def _provision(row: Deciding) -> Iterator[Part]:
-    yield {"name": "consent", "valueReference": {"reference": f"Consent/{row.consent}"}}
+    yield {"name": "consent", "valueReference": {"reference": f"{row.type}/{row.consent}"}}
     yield {"name": "type", "valueCode": "permit" if row.permit else "deny"}
     yield {"name": "depth", "valueInteger": row.depth}
     yield {"name": "needs-proxy", "valueBoolean": row.proxy != 0}

@@ -4,7 +4,19 @@ Rules: https://hl7.org/fhir/R4/operations.html
 Refuses: names that no row has (404), and those that another type or level has (400), both `not-supported`.
 """
 
-from hub.operations import disclosures, docref, everything, explain_access, meta, terminology, validate, versions
+from hub.operations import (
+    disclosures,
+    docref,
+    everything,
+    explain_access,
+    match,
+    member_match,
+    merging,
+    meta,
+    terminology,
+    validate,
+    versions,
+)
 from hub.operations.call import Operation
 from hub.problems import Problem
 
@@ -16,6 +28,9 @@ OPERATIONS: tuple[Operation, ...] = (
     *versions.ROWS,
     *disclosures.ROWS,
     *explain_access.ROWS,
+    *match.ROWS,
+    *member_match.ROWS,
+    *merging.ROWS,
     *terminology.ROWS,
 )
 

@@ -29,7 +29,7 @@ from hub.rest.protection import Protection
 from hub.rest.recorded import RECORDING, WHO, about, recorded, with_form
 from hub.rest.rendering import PLAIN, Style, WsgiHeaders
 from hub.rest.routes import ROUTES, Route
-from hub.store import parameters
+from hub.store import merges, parameters
 
 access_log = logging.getLogger("hub.access")
 NOBODY = Access("nobody", frozenset())
@@ -169,6 +169,7 @@ def _serve(
     )
     if not route.open:
         parameters.look(hub.database)
+        merges.look(hub.database)
     if route.interaction.startswith("search"):
         with_form(asked.audit, body)
     serve = route.served(asked)

@@ -16,7 +16,7 @@ from hub.rest.asked import Answer, Asked
 from hub.rest.hub import Hub
 from hub.rest.search import answer, with_form
 from hub.rest.search_all import types_of
-from hub.search import withheld
+from hub.search import merged, withheld
 from hub.search.chains import Condition, Keys, Some, condition
 from hub.search.compartments import COMPARTMENTS, ITSELF, compartment_key, member_types, membership
 from hub.search.edges import address
@@ -72,8 +72,9 @@ def _is_told(part: Condition, access: Access) -> bool:
 def _inside(connection: Connection, asked: Asked, access: Access, member: str) -> Condition:
     if asked.type == WITH_ROWS:
         # a Group is there for who sees some of its members: that another patient is one, is not told
-        is_theirs = member != GROUP or related(connection, access.sight, (address(WITH_ROWS, asked.id),))
-        return Keys(frozenset((compartment_key(WITH_ROWS, asked.id if is_theirs else "", member),)))
+        patient = merged.member_of(asked.id)
+        is_theirs = member != GROUP or related(connection, access.sight, (address(WITH_ROWS, patient),))
+        return Keys(frozenset((compartment_key(WITH_ROWS, patient if is_theirs else "", member),)))
     codes = sorted(membership(asked.type, member) - {ITSELF})
     found = [condition(member, code, f"{asked.type}/{asked.id}") for code in codes]
     if member == asked.type:

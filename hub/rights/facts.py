@@ -14,6 +14,7 @@ from typing import Any
 
 from hub.rights.consents import rules_of
 from hub.rights.directory import DIRECTORY
+from hub.rights.provisions import recipient_class
 from hub.rights.relations import ALWAYS, relations_of
 from hub.search.compartments import patients_of
 from hub.search.edges import address
@@ -26,6 +27,7 @@ Relation = tuple[int, int, int, int, int]
 CONSENT = "Consent"
 # what belongs to whom has to do with it: its rows of index_relation name itself as the patient
 OWN_PEOPLE = ("Group", "Subscription")
+REVIEW, REVIEWERS = "identity-review", "operator"  # the code of such a Task, and the role that sees it
 STAFF = ("Practitioner", "PractitionerRole")
 # what has no patient of its own: the elements that name what it is about
 ABOUT: Mapping[str, tuple[str, ...]] = {
@@ -49,6 +51,13 @@ class Facts:
     inherits: frozenset[int] = frozenset()
 
 
+def is_review(resource: Resource) -> bool:
+    """A Task that asks the operators who is who: it belongs to nobody else, whomever it names."""
+    if resource["resourceType"] != "Task":
+        return False
+    return any(coding.get("code") == REVIEW for coding in resource.get("code", {}).get("coding", ()))
+
+
 def source_number(source: str) -> int:
     """The number by which a source is compared: an Organization's address, or one of its name's; 0 for none."""
     if not source:
@@ -65,7 +74,7 @@ def client_number(client: str) -> int:
 def facts_of(resource: dict[str, Any], base: str) -> Facts:
     """Whose a resource is."""
     kind = resource["resourceType"]
-    if kind in OWN_PEOPLE:
+    if kind in OWN_PEOPLE or is_review(resource):
         return Facts(address(kind, resource["id"]))
     patients = frozenset(address("Patient", each) for each in _patients(resource, base))
     if kind == "Provenance":  # its targets say it, the patients among them, and how sensitive they are
@@ -141,6 +150,8 @@ def relations(resource: dict[str, Any], base: str, source: int, client: str) -> 
         found |= {(itself, source, OWNED, *ALWAYS)} if source else set()
     elif of == "Subscription":
         found.add((itself, client_number(client), OWNED, *ALWAYS))
+    elif is_review(resource):
+        found = {(itself, recipient_class(REVIEWERS), OWNED, *ALWAYS)}
     elif of == "Patient" and source:
         found.add((itself, source, REGISTERED, *ALWAYS))
     return found

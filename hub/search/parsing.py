@@ -8,11 +8,12 @@ Refuses: values that do not parse (`value`), value sets and codes that the hub's
 
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from hub import clock
 from hub.fhir.types import resource_types
 from hub.problems import Problem
+from hub.search import merged
 from hub.search.index import MIME_CODES
 from hub.search.numbers import around, chord, point, searched
 from hub.search.parameters import Parameter
@@ -139,6 +140,16 @@ def _coded(asked: Asked, codes: Collection[Code] | None, known: str) -> Iterator
 
 
 def _reference(asked: Asked, text: str) -> ReferenceValue:
+    """Of a Patient who was merged, the one who that is now."""
+    found = _referred(asked, text)
+    is_own_link = (asked.parameter.base, asked.parameter.code) == merged.LINK
+    if found.address or found.type not in ("Patient", None) or is_own_link:
+        return found
+    member = merged.member_of(found.value)
+    return found if member == found.value else replace(found, value=member)
+
+
+def _referred(asked: Asked, text: str) -> ReferenceValue:
     parameter, modifier = asked.parameter, asked.modifier
     target, value = reference_of(unescape(text), asked.base)
     if target is None and re.fullmatch(r"[A-Za-z0-9.\-]{1,64}", value):

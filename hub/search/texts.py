@@ -56,6 +56,11 @@ def kept(text: str, name: str) -> str:
     return text
 
 
+def escaped(text: str) -> str:
+    """A text as a value of a token: `|`, `,`, `$` and the backslash are parts of it."""
+    return "".join(f"\\{char}" if char in "\\|,$" else char for char in text)
+
+
 def unescape(text: str) -> str:
     r"""`\,` `\|` `\$` and `\\` as the characters they stand for. https://hl7.org/fhir/R4/search.html#escaping"""
     return re.sub(r"\\([,|$\\])", r"\1", text)

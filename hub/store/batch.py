@@ -1,4 +1,4 @@
-"""One commit's rows as statements: a single one for PostgreSQL, one a table for SQLite.
+"""What one commit writes, and its rows as statements: a single one for PostgreSQL, one a table for SQLite.
 
 A part is what happens to one table. `PARTS` says each part's columns and what is done with its rows, which
 PostgreSQL gets as arrays (hub.store.arrays) and SQLite one by one.
@@ -7,13 +7,32 @@ https://www.postgresql.org/docs/current/sql-insert.html#SQL-ON-CONFLICT
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
+from hub.search.index import IndexRows
 from hub.store import arrays
+from hub.store.read import Stored
 
 Rows = Sequence[tuple[Any, ...]]
+
+
+@dataclass(slots=True)
+class Batch:
+    """All that one commit writes. `replaced` holds (old, new); `index` the rows before and now by rid. With `merge`
+    index rows may be there already: only where the resources are locked, so that nobody takes them away then.
+    `facts` are (rid, patient, labels) of resources that stay as they are otherwise; `audit` the records of what was
+    asked for (hub.audit.recorder). `person` is the source person that what is created came with."""
+
+    created: Sequence[Stored] = ()
+    replaced: Sequence[tuple[Stored, Stored]] = ()
+    index: Mapping[int, tuple[IndexRows, IndexRows]] = field(default_factory=dict)
+    outbox: Sequence[Mapping[str, Any]] = ()
+    merge: bool = False
+    facts: Sequence[tuple[int, int, int]] = ()
+    audit: Sequence[tuple[int, bytes]] = ()
+    person: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,18 +125,37 @@ _CONSENT = (
     "patient recipient place permit labels purposes low high signed depth proxy medi_cal rid",
     "bigint bigint int bool bigint bigint bigint bigint bigint int bigint bool bigint",
 )
+_PLACE = ("patient", "recipient", "place", "rid")  # of a Consent's row: what stands there may change
+_SAID = tuple(name for name in _CONSENT[1].split() if name not in _PLACE)
+_CHANGED = Part(
+    tuple(_CONSENT[1].split()),
+    tuple(_CONSENT[2].split()),
+    (
+        (
+            "index_consent_changed",
+            f"UPDATE index_consent SET {', '.join(f'{name} = n.{name}' for name in _SAID)}"
+            f" FROM {{rows}} AS n ({', '.join(_CONSENT[1].split())})"
+            f" WHERE {' AND '.join(f'index_consent.{name} = n.{name}' for name in _PLACE)}",
+        ),
+    ),
+    (
+        f"UPDATE index_consent SET {', '.join(f'{name} = :{name}' for name in _SAID)}"
+        f" WHERE {' AND '.join(f'{name} = :{name}' for name in _PLACE)}",
+    ),
+)
 INDEXES = (_TOKEN, _DATE, _STRING, _NUMBER, _REFERENCE, _PATIENT, _ABOUT, _RELATION, _CONSENT)
 PARTS: dict[str, Part] = {
     "created": _insertion(
         "resource",
-        "rid type id version last_updated deleted body address patient labels source",
-        "bigint varchar varchar int bigint bool bytea bigint bigint bigint bigint",
+        "rid type id version last_updated deleted body address patient labels source person",
+        "bigint varchar varchar int bigint bool bytea bigint bigint bigint bigint bigint",
     ),
     "replaced": _REPLACED,
     "facts": _FACTS,
     **{f"{index[0]} gone": _deletion(*index) for index in INDEXES},
     **{f"{index[0]} fresh": _insertion(*index) for index in INDEXES},
     **{f"{index[0]} merged": _insertion(*index, " ON CONFLICT DO NOTHING") for index in INDEXES},
+    "index_consent changed": _CHANGED,
     "outbox": _insertion(
         "outbox",
         "kind key line payload state due created",

@@ -41,6 +41,7 @@ class Deciding:
     medi_cal: bool
     holds: bool
     is_overruled: bool
+    type: str = "Consent"  # Patient: the stricter consent wins, while others are merged into it
 
     @property
     def opens(self) -> bool:
@@ -88,6 +89,7 @@ _DECIDING = (
         *(_c.c[name] for name in _TOLD),
         _holds().label("holds"),
         and_(_c.c.permit, _overruled(_BIT)).label("is_overruled"),
+        resource.c.type,
     )
     .join(resource, resource.c.rid == _c.c.rid)
     .where(_c.c.patient == bindparam("patient"), _speaks(_c, _BIT))
@@ -110,7 +112,7 @@ def deciding(
     one of them `opens`; where none does, it is closed."""
     asked = {"patient": patient, "recipients": list(recipients), "purposes": purposes, "bit": label_bit, "now": now}
     rows = connection.execute(_DECIDING, asked)
-    return [Deciding(row[0], bool(row[1]), *row[2:8], *map(bool, row[8:])) for row in rows]
+    return [Deciding(row[0], bool(row[1]), *row[2:8], bool(row[8]), bool(row[9]), row[10]) for row in rows]
 
 
 def relied_on(connection: Connection, patients: Collection[int], sight: Sight, now: int) -> dict[int, list[str]]:

@@ -50,11 +50,19 @@ resource = Table(
     Column("patient", BigInteger, nullable=False, server_default="2"),
     Column("labels", BigInteger, nullable=False, server_default="-1"),
     Column("source", BigInteger, nullable=False, server_default="0"),
+    # the source person that it came with (hub.identity), 0: none
+    Column("person", BigInteger, nullable=False, server_default="0"),
     UniqueConstraint("type", "id", name="resource_identity"),
     Index("resource_address", "address"),
     Index("resource_patient", "patient", "type", "rid"),
     Index("resource_changed", "type", "last_updated", "rid"),
     Index("resource_type", "type", "rid"),
+    Index(
+        "resource_person",
+        "person",
+        sqlite_where=sql("person <> 0"),
+        postgresql_where=sql("person <> 0"),
+    ),
 )
 
 history = Table(

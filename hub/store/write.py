@@ -10,8 +10,7 @@ connection where each statement is a transaction, if nothing else is to be writt
 Raises Overtaken where a version that was read is not the current one any more.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from sqlalchemy import Connection
@@ -22,7 +21,7 @@ from hub.search.index import IndexRows
 from hub.sight import Sight
 from hub.store import arrays
 from hub.store import batch as batch_
-from hub.store.batch import PARTS, Rows
+from hub.store.batch import PARTS, Batch, Rows
 from hub.store.engine import Overtaken, driver
 from hub.store.keyed import COLUMNS
 from hub.store.read import Stored
@@ -67,22 +66,6 @@ def lock_words(connection: Connection, words: Iterable[str]) -> None:
         )
 
 
-@dataclass(slots=True)
-class Batch:
-    """All that one commit writes. `replaced` holds (old, new); `index` the rows before and now by rid. With `merge`
-    index rows may be there already: only where the resources are locked, so that nobody takes them away then.
-    `facts` are (rid, patient, labels) of resources that stay as they are otherwise; `audit` the records of what was
-    asked for (hub.audit.recorder)."""
-
-    created: Sequence[Stored] = ()
-    replaced: Sequence[tuple[Stored, Stored]] = ()
-    index: Mapping[int, tuple[IndexRows, IndexRows]] = field(default_factory=dict)
-    outbox: Sequence[Mapping[str, Any]] = ()
-    merge: bool = False
-    facts: Sequence[tuple[int, int, int]] = ()
-    audit: Sequence[tuple[int, bytes]] = ()
-
-
 def store(connection: Connection, batch: Batch) -> None:
     """Write a batch. Outbox rows that are there already (same kind and key) stay as they are."""
     parts = {name: rows for name, rows in _rows(batch) if rows}
@@ -98,7 +81,7 @@ def _rows(batch: Batch) -> Iterable[tuple[str, Rows]]:
     """The rows of each part of the statement, each in one order: two writers of the same new keys never wait for
     each other in a circle."""
     created = sorted(batch.created, key=lambda row: (row.type, row.id))
-    yield "created", [_columns(row) for row in created]
+    yield "created", [(*_columns(row), batch.person) for row in created]
     yield "replaced", [_next(old, new) for old, new in sorted(batch.replaced, key=lambda pair: pair[0].rid)]
     yield "facts", sorted(batch.facts)
     for table, rows_of in _INDEXES.items():
@@ -108,10 +91,27 @@ def _rows(batch: Batch) -> Iterable[tuple[str, Rows]]:
             was, is_ = rows_of(before), rows_of(now)
             gone += [(*row, rid) for row in was - is_]
             fresh += [(*row, rid) for row in is_ - was]
+        if table == "index_consent":
+            # one statement must not delete a row and insert another one in its place
+            gone, fresh, changed = _in_place(gone, fresh)
+            yield f"{table} changed", sorted(changed)
         yield f"{table} gone", sorted(gone)
         yield f"{table} {'merged' if batch.merge else 'fresh'}", sorted(fresh)
     yield "outbox", [tuple(row.get(name) for name in PARTS["outbox"].columns) for row in batch.outbox]
     yield "audit", batch.audit
+
+
+def _in_place(gone: list[Any], fresh: list[Any]) -> tuple[list[Any], list[Any], list[Any]]:
+    """Rows of Consents that go, that come, and that come where another one goes."""
+    went = {_place(row) for row in gone}
+    changed = [row for row in fresh if _place(row) in went]
+    places = set(map(_place, changed))
+    left = [[row for row in rows if _place(row) not in places] for rows in (gone, fresh)]
+    return left[0], left[1], changed
+
+
+def _place(row: Any) -> tuple[Any, ...]:
+    return (*row[:3], row[-1])
 
 
 def _columns(row: Stored) -> tuple[Any, ...]:

@@ -22,7 +22,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from tests.bench import adt, audit, facade, floor, footprint, notices, rest, scale, sight, token
+from tests.bench import adt, audit, facade, floor, footprint, identity, notices, rest, scale, sight, token
 from tests.bench.grounds import QUICK, Ground, Size, ground
 from tests.bench.machine import machine
 from tests.bench.measures import BOTH, BY_KEY, POSTGRESQL, Figure, held_against
@@ -42,6 +42,7 @@ SECTIONS: dict[str, tuple[Callable[[Ground], Iterator[Figure]], ...]] = {
     "sight": (sight.sight,),
     "token": (token.token,),
     "audit": (audit.audit,),
+    "identity": (identity.identity,),
 }
 console = Console(width=None if sys.stdout.isatty() else 120)
 

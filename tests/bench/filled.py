@@ -22,6 +22,7 @@ from hub.rights.labels import labels_of, with_labels
 from hub.rights.part2 import NO_PART2
 from hub.search.index import IndexRows, index_rows
 from hub.store import write
+from hub.store.batch import Batch
 from hub.store.engine import Database
 from hub.store.read import Stored
 from hub.store.rids import new_rid
@@ -96,14 +97,14 @@ def _dated(numbers: range, began: int, referred: frozenset[int]) -> Iterator[tup
             yield began + number * AGE + place * 1000, resource  # no two draw the same row number
 
 
-def _rows(dated: Iterable[tuple[int, Resource]]) -> write.Batch:
+def _rows(dated: Iterable[tuple[int, Resource]]) -> Batch:
     rows: list[Stored] = []
     index: Index = {}
     for at, resource in dated:
         row, indexed = _row(at, resource)
         rows.append(row)
         index[row.rid] = (IndexRows(), indexed)
-    return write.Batch(rows, (), index)
+    return Batch(rows, (), index)
 
 
 def _row(at: int, resource: Resource) -> tuple[Stored, IndexRows]:

@@ -52,6 +52,7 @@ class Size:
     checks: int = 20_000
     audit_rounds: int = 8
     audit_seconds: float = 4
+    identity: int = 100_000
     floor: int = 1500
 
 
@@ -74,6 +75,7 @@ QUICK = Size(
     checks=2000,
     audit_rounds=2,
     audit_seconds=1,
+    identity=1000,
     floor=300,
 )
 

@@ -106,6 +106,14 @@ TOKENS = {
     "lookup": "token not in the cache, looked up",
     "issue": "POST /auth/token with a signed assertion",
 }
+# sets of persons with known links: FEBRL's, and the synthetic county in four sources
+MATCHED = {
+    "febrl1": "FEBRL 1",
+    "febrl2": "FEBRL 2",
+    "febrl3": "FEBRL 3",
+    "febrl4": "FEBRL 4",
+    "county": "synthetic county",
+}
 AUDITED = {"read": "read", "tasks": "Task by patient and status"}
 WRITES = ("create", "update", "conditional_create", "transaction")
 MEASURES = (
@@ -170,6 +178,17 @@ MEASURES = (
             Measure(f"audit.{name}.cost", "the audit takes from the rate", "%", 25),
         )
     ),
+    *(
+        row
+        for name, title in MATCHED.items()
+        for row in (
+            Measure(f"identity.{name}.precision", f"matching, {title}: links that are right", "%", 99.9, True),
+            Measure(f"identity.{name}.recall", f"matching, {title}: true pairs linked", "%", 90, True),
+            Measure(f"identity.{name}.review", f"matching, {title}: records that wait for a person", "%", 3),
+            Measure(f"identity.{name}.blocking", f"matching, {title}: true pairs compared", "%", 95, True),
+        )
+    ),
+    Measure("identity.rate", "matching, synthetic county: comparisons", "/s"),
     Measure("bundle.memory", "a transaction of 500 entries adds to its process, at most", "MB", 64),
     Measure("facade.memory", "FHIR API: largest process under that load, resident", "MB", 150),
     *(

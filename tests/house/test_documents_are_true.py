@@ -8,7 +8,7 @@ from typer.main import get_command
 
 import wsgi
 from adapters.adt.mapping_page import page
-from hub.inbox import STATES
+from hub.inbox.messages import STATES
 from hub.settings import SETTINGS
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -4,7 +4,13 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import Inspector, inspect
 
-from hub.store import tables_audit, tables_auth, tables_glass, tables_subscriptions  # noqa: F401 - they join the metadata
+from hub.store import (  # noqa: F401 - they join the metadata
+    tables_audit,
+    tables_auth,
+    tables_glass,
+    tables_identity,
+    tables_subscriptions,
+)
 from hub.store.engine import Database
 from hub.store.migrate import migrate, newest
 from hub.store.tables import metadata

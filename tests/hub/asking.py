@@ -32,7 +32,7 @@ from hub.rest.hub import Hub
 from hub.rest.limits import NO_LIMITS, Throttle
 from hub.search.query import Limits
 from hub.sight import ALL
-from hub.store import tables
+from hub.store import tables, tables_identity
 from hub.store.engine import Database
 from hub.transactions import Transactions, Validate
 
@@ -55,6 +55,13 @@ WRITTEN = (
     tables.index_consent,
     tables.outbox,
     tables.idempotency,
+    tables_identity.source_person,
+    tables_identity.identity_key,
+    tables_identity.identity_event,
+    tables_identity.identity_rewrite,
+    tables_identity.identity_absorbed,
+    tables_identity.identity_pair,
+    tables_identity.identity_attempt,
 )
 
 # name of the client -> its scopes

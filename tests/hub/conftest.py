@@ -8,6 +8,7 @@ from flask import Flask
 from sqlalchemy import delete
 
 from auth.development_token import new_key
+from hub.store import merges
 from hub.store.engine import Database
 from tests.hub.asking import WRITTEN, Api, app_of, counts, register
 from tests.hub.reindexing import sweep
@@ -34,6 +35,7 @@ def swept(served: Database) -> Database:
         with served.write() as connection:
             for table in WRITTEN:
                 connection.execute(delete(table))
+        merges.look_again()
     return served
 
 

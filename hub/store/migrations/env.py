@@ -2,7 +2,13 @@
 
 from alembic import context
 
-from hub.store import tables_audit, tables_auth, tables_glass, tables_subscriptions  # noqa: F401 - they join the metadata
+from hub.store import (  # noqa: F401 - they join the metadata
+    tables_audit,
+    tables_auth,
+    tables_glass,
+    tables_identity,
+    tables_subscriptions,
+)
 from hub.store.tables import metadata
 
 connection = context.config.attributes["connection"]

@@ -7,6 +7,9 @@ from hub.fhir.types import resource_types
 from hub.operations.table import OPERATIONS
 from tests.hub.asking import Api, entry, patient, refused
 
+PATIENT_OPERATIONS = {
+    *("everything", "disclosures", "explain-access", "match", "member-match", "merge", "unmerge"),
+}
 UNKNOWN = ["/$foo", "/Patient/$foo", "/Patient/1/$foo", "/Patient/1/_history/1/$foo", "/$everything$"]
 
 
@@ -128,7 +131,7 @@ def test_the_capability_statement_lists_what_is_served(api: Api) -> None:
     assert set(listed) | {"AuditEvent"} == resource_types()
     always = {"validate", "meta", "meta-add", "meta-delete"}
     assert set(listed["Practitioner"]) == always
-    assert set(listed["Patient"]) == always | {"everything", "disclosures", "explain-access"}
+    assert set(listed["Patient"]) == always | PATIENT_OPERATIONS
     assert set(listed["CodeSystem"]) == always | {"lookup", "validate-code", "subsumes"}
     assert listed["DocumentReference"]["docref"] == "http://hl7.org/fhir/us/core/OperationDefinition/docref"
     assert all(row.definition.startswith(("http://hl7.org/fhir/", OWN)) for row in OPERATIONS)

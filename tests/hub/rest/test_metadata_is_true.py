@@ -220,13 +220,29 @@ MEANT: dict[str, Json] = {
     },
 }
 KEYS = {"code": "valueCode", "codeA": "valueCode", "codeB": "valueCode", "patient": "valueId", "meta": "valueMeta"}
+KEYS |= dict.fromkeys(("source-patient", "target-patient"), "valueReference")
+KEYS |= dict.fromkeys(("MemberPatient", "CoverageToMatch"), "resource")
 META = {"tag": [{"system": TAG, "code": "b"}]}
+CARDED = {
+    "resourceType": "Patient",
+    "id": "carded",
+    "birthDate": "1981-03-04",
+    "gender": "female",
+    "name": [{"family": "Invented", "given": ["Quilla"]}],
+    "identifier": [{"value": "invented-7"}],
+}
+CARD = {"resourceType": "Coverage", "status": "active", "subscriberId": "invented-7"}
+CARDED_TOO = {"reference": "Patient/carded"}
 # type (or none), operation, level -> its parameters
 ARGUMENTS: dict[tuple[str, str, str], Json] = {
     ("", "meta-add", "instance"): {"meta": META},
     ("", "meta-delete", "instance"): {"meta": META},
     ("DocumentReference", "docref", "type"): {"patient": "1"},
     ("Patient", "explain-access", "instance"): {"client": "all", "resource": "Patient/1"},
+    ("Patient", "match", "type"): {},
+    ("Patient", "member-match", "type"): {"MemberPatient": CARDED, "CoverageToMatch": CARD},
+    ("Patient", "merge", "type"): {"source-patient": CARDED_TOO, "target-patient": {"reference": "Patient/1"}},
+    ("Patient", "unmerge", "type"): {"source-patient": CARDED_TOO},
     ("ValueSet", "expand", "type"): {"url": GENDERS},
     ("ValueSet", "validate-code", "type"): {"url": GENDERS, "code": "male", "system": GENDER},
     ("ValueSet", "validate-code", "instance"): {"code": "a", "system": SYSTEM},
@@ -263,7 +279,7 @@ def test_every_operation_is_served(api: Api, rest: Json, claimed: list[Json]) ->
         row.name for row in OPERATIONS if row.serves("system", "")
     )
     places = [(row, "system", "") for row in OPERATIONS if row.serves("system", "")]
-    api.have(patient("1"))
+    api.have(patient("1"), CARDED)
     for one in claimed:
         kind = one["type"]
         rows = [row for row in OPERATIONS if any(row.serves(level, kind) for level in ("type", "instance"))]
