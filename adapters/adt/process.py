@@ -2,48 +2,60 @@
 
 An Encounter is made from all messages of its visit, in the order of their events (fhir_mappings.adt.visit), so the
 order of arrival does not matter. The message becomes `processed` in the same transaction as its resources.
+Events of no visit (A28, A31, A60) are about the person alone. A merge (A34, A40) goes to the function that this
+handler is given, whole and with nothing else; without one it waits (`unmatched`).
 A member is found by CIN or by the hospital's record number; nobody is guessed: two different members, or a CIN
 whose person has another name and birth date, wait for a person (`unmatched`).
 """
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy import Connection
 
+from adapters.adt import known as store
 from adapters.adt.local_tables import LocalTables
+from adapters.adt.members import Members, of_numbers, patient
 from adapters.adt.message import parse
-from fhir_mappings.adt.facilities import Facility
-from fhir_mappings.adt.member_keys import MemberKeys, member_keys
+from fhir_mappings.adt.directory import keys as directory_keys
+from fhir_mappings.adt.directory import named_in, with_known
+from fhir_mappings.adt.events import EVENTS, MERGE, VISIT
+from fhir_mappings.adt.facilities import Facilities, Facility
+from fhir_mappings.adt.member_keys import MemberKeys, MergeKeys, member_keys, merge_keys
+from fhir_mappings.adt.person import is_late
 from fhir_mappings.adt.problems import AdtProblem, UnknownFacility, UnmappedCode, Unmatched
 from fhir_mappings.adt.records import AdtMessage
-from fhir_mappings.adt.visit import KnownMember, visit_bundle
-from hub import clock, inbox
+from fhir_mappings.adt.visit import KnownMember, person_bundle, visit_bundle
+from hub import clock
 from hub.access import Access
-from hub.fhir import json
 from hub.fhir.bundles import entries_of
-from hub.inbox import Message
+from hub.identity.resolve import Resolution
+from hub.inbox import work as inbox
+from hub.inbox.messages import PROCESSED, Message
 from hub.problems import Problem
-from hub.search.query import Limits
-from hub.search.query import parse as parse_query
 from hub.search.values import plain
-from hub.store import read
 from hub.store.engine import Database
 from hub.transactions import Transactions
 from hub.worker import Park
 
 SOURCE = "adt"
 TRIES = 5
-LATEST_EVENTS = 20  # of a member: the newest event is hardly ever further back
 CHANGED_MEANWHILE = ("precondition", "conflict", "multiple-matches")
 SPEAKABLE = re.compile(r"[A-Za-z0-9_.\-]{1,20}")
+
+# merges the persons of one message and settles the message in the same transaction; raises AdtProblem or Problem
+Merging = Callable[[Sequence[MergeKeys], AdtMessage, Message], None]
 
 
 class Overtaken(Exception):
     """Another message of the visit was processed while this one was mapped."""
+
+
+def cannot_merge(groups: Sequence[MergeKeys], record: AdtMessage, message: Message) -> None:
+    """Until somebody can: the merge waits for a person. Raises Unmatched."""
+    raise Unmatched("A merge of two persons waits for the identity store", "MRG-1")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +67,8 @@ class Processor:
     tables: LocalTables
     cin_system: str
     now: clock.Clock = clock.now
+    merge: Merging = cannot_merge
+    members: Members | None = None  # None: only the numbers of stored Patients are looked at
 
     def __call__(self, message: Message) -> None:
         """Commit the message's visit. Raises Park (wait in a named state) or Problem."""
@@ -65,12 +79,15 @@ class Processor:
 
     def _process(self, message: Message) -> None:
         record = parse(message.raw)
-        facility = self.tables.facilities().of(record.facility)
+        facilities = self.tables.facilities()
+        facility = facilities.of(record.facility)
+        if EVENTS[record.event].scope == MERGE:
+            self.merge(merge_keys(record, facility, self.cin_system), record, message)
+            return
         keys = member_keys(record, facility, self.cin_system)
-        subject = f"{facility.code}|{keys.visit_number}"
         for attempt in range(1, TRIES + 1):
             try:
-                self._commit(message, record, facility, keys, subject)
+                self._commit(message, record, facilities, keys)
             except Overtaken:
                 if attempt == TRIES:
                     raise Problem("busy", "Other messages of this visit kept changing it") from None
@@ -80,75 +97,98 @@ class Processor:
             else:
                 return
 
-    def _commit(
-        self, message: Message, record: AdtMessage, facility: Facility, keys: MemberKeys, subject: str
-    ) -> None:
+    def _commit(self, message: Message, record: AdtMessage, facilities: Facilities, keys: MemberKeys) -> None:
         access = Access.system(f"adt {message.feed} {message.control_id}")
+        facility = facilities.of(record.facility)
+        subject = store.subject(facility, keys)
         with self.database.read() as connection:
-            others = _others(connection, subject, message.seq)
-            known = self._known(connection, access, facility, keys)
-        bundle = visit_bundle(
-            [record, *(parse(raw) for raw in others.values())],
-            known,
-            facility,
-            self.tables.codes(),
-            self.cin_system,
-            latest=record,
-            recorded=clock.moment(message.received),
-        )
+            others = store.others(connection, subject, message.seq)
+            resolved = self.members.resolve(connection, record, facility, keys) if self.members else None
+            member = self._known(connection, access, facility, keys, resolved)
+            seen = [record, *(parse(raw) for raw in others.values())]
+            more = self._more(connection, access, facility, keys, record, member, others)
+            bundle = self._bundle(seen, more, record, member, facilities.guarded(facility, seen), message)
+            known = store.directory(connection, access, directory_keys(named_in(bundle)))
+
+        writing = replace(access, person=resolved.person) if resolved else access
 
         def settle(connection: Connection) -> None:
-            now_there = inbox.seqs_of_subject(connection, subject, inbox.PROCESSED)
+            now_there = inbox.seqs_of_subject(connection, subject, PROCESSED)
             if now_there - {message.seq} != others.keys():
+                raise Overtaken
+            if resolved and not self._settled(connection, access, resolved, member, record, keys):
                 raise Overtaken
             inbox.set_subject(connection, message.seq, subject)
             inbox.processed(connection, message.seq, clock.micros(self.now()))
 
-        self.transactions.commit(entries_of(bundle, 500), access, inside=settle, many=True)
+        self.transactions.commit(entries_of(with_known(bundle, known), 500), writing, inside=settle, many=True)
 
-    def _known(self, connection: Connection, access: Access, facility: Facility, keys: MemberKeys) -> KnownMember:
+    def _more(
+        self,
+        connection: Connection,
+        access: Access,
+        facility: Facility,
+        keys: MemberKeys,
+        record: AdtMessage,
+        member: KnownMember,
+        others: Mapping[int, bytes],
+    ) -> list[AdtMessage]:
+        """For a message that comes late: what this feed said of the person elsewhere."""
+        if member.patient_id is None or not is_late(record, member, facility):
+            return []
+        told = store.told_of(connection, access, member.patient_id, facility, keys)
+        return [parse(raw) for seq, raw in told.items() if seq not in others]
+
+    def _bundle(
+        self,
+        seen: Sequence[AdtMessage],
+        more: Sequence[AdtMessage],
+        record: AdtMessage,
+        member: KnownMember,
+        facility: Facility,
+        message: Message,
+    ) -> dict[str, Any]:
+        tables, received = self.tables.codes(), clock.moment(message.received)
+        if EVENTS[record.event].scope != VISIT:
+            every = [*seen, *more]
+            return person_bundle(every, member, facility, tables, self.cin_system, latest=record, recorded=received)
+        return visit_bundle(
+            seen, member, facility, tables, self.cin_system, latest=record, recorded=received, others=more
+        )
+
+    def _settled(
+        self,
+        connection: Connection,
+        access: Access,
+        resolved: Resolution,
+        member: KnownMember,
+        record: AdtMessage,
+        keys: MemberKeys,
+    ) -> bool:
+        """Keep who it is, in the message's own transaction. False: somebody else decided meanwhile."""
+        identity = member.patient_id or next(iter(of_numbers(connection, access, keys.tokens)), "")
+        return self.members is None or self.members.settle(connection, resolved, identity, record, keys)
+
+    def _known(
+        self,
+        connection: Connection,
+        access: Access,
+        facility: Facility,
+        keys: MemberKeys,
+        resolved: Resolution | None,
+    ) -> KnownMember:
         """The one member these keys name, or nobody. Raises Unmatched."""
-        found: dict[str, dict[str, Any]] = {}
-        for system, value in keys.tokens:
-            for patient in _patients(connection, access, system, value):
-                found[patient["id"]] = patient
+        found = of_numbers(connection, access, keys.tokens)
+        if resolved and resolved.patient and (known := patient(connection, access, resolved.patient)):
+            found[known["id"]] = known
         if len(found) > 1:
             raise Unmatched("CIN and medical record number name different members", "PID-3")
-        for identity, patient in found.items():
-            owned = patient.get("meta", {}).get("source") == facility.feed
-            if not owned and _another_person(patient, keys):
+        for identity, one in found.items():
+            owned = one.get("meta", {}).get("source") == facility.feed
+            if not owned and _another_person(one, keys):
                 raise Unmatched("The member with this number has another name and birth date", "PID-5")
-            return KnownMember(identity, owned, patient, _as_of(connection, access, identity, facility))
+            return KnownMember(identity, owned, one, store.as_of(connection, access, identity, facility))
         return KnownMember()
-
-
-def _others(connection: Connection, subject: str, seq: int) -> dict[int, bytes]:
-    """The visit's messages that are in the store already, by their place in the inbox."""
-    found = inbox.of_subject(connection, subject)
-    return {other.seq: other.raw for other in found if other.state == inbox.PROCESSED and other.seq != seq}
-
-
-def _patients(connection: Connection, access: Access, system: str, value: str) -> list[dict[str, Any]]:
-    escaped = re.sub(r"([\\|,$])", r"\\\1", value)
-    query = parse_query("Patient", [("identifier", f"{system}|{escaped}")], Limits())
-    rows = read.page(connection, access, query, (), 3)
-    return [json.stored(row.body) for row in rows if row.body]
-
-
-def _as_of(connection: Connection, access: Access, identity: str, facility: Facility) -> datetime | None:
-    """When the newest event happened that this feed told of the member, by the Provenance of its messages."""
-    wanted = [("target", f"Patient/{identity}"), ("_sort", "-_lastUpdated")]
-    rows = read.page(connection, access, parse_query("Provenance", wanted, Limits()), (), LATEST_EVENTS)
-    found = (json.stored(row.body) for row in rows if row.body)
-    told = [p["occurredDateTime"] for p in found if _feed(p) == facility.feed and "T" in p["occurredDateTime"]]
-    return max(map(datetime.fromisoformat, told), default=None)
-
-
-def _feed(provenance: Mapping[str, Any]) -> str:
-    """The feed whose message a Provenance names; empty where it names something else."""
-    for entity in provenance.get("entity", ()):
-        return str(entity["what"].get("identifier", {}).get("system", ""))
-    return ""
 
 
 def _another_person(patient: Mapping[str, Any], keys: MemberKeys) -> bool:

@@ -66,7 +66,8 @@ class CodeTables:
 
     def concept(self, table: str, code: str, where: str, text: str = "") -> dict[str, Any]:
         """A CodeableConcept with all codings, and the sender's own words as text."""
-        concept: dict[str, Any] = {"coding": [t.coding() for t in self.targets(table, code, where)]}
+        codings = [target.coding() for target in self.targets(table, code, where)]
+        concept: dict[str, Any] = {"coding": codings} if codings else {}
         return concept | {"text": text} if text else concept
 
 

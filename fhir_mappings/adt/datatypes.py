@@ -1,7 +1,7 @@
 """v2 data types -> FHIR data types.
 
-Rules: v2-to-FHIR IG 1.0.0, data type maps XPN[HumanName], XAD[Address], XTN[ContactPoint], XCN[Practitioner],
-CX[Identifier], PL[Location]; tables 0190, 0200, 0201, 0202.
+Rules: v2-to-FHIR IG 1.0.0, data type maps XPN[HumanName], XAD[Address], XTN[ContactPoint], CX[Identifier]; tables
+0190, 0200, 0201, 0202. Countries stay as they were sent.
 Refuses: use and type codes without a row (UnmappedCode).
 """
 
@@ -11,14 +11,12 @@ from typing import Any
 
 from fhir_mappings.adt.codes import Target
 from fhir_mappings.adt.dates import Dtm, fhir_date, fhir_date_time
-from fhir_mappings.adt.npi import NPI_OID, is_npi, npi_identifier
-from fhir_mappings.adt.records import CWE, CX, PL, XAD, XCN, XPN, XTN
+from fhir_mappings.adt.records import CWE, CX, XAD, XPN, XTN
 from fhir_mappings.adt.rows import Context, Element, filled
 
 IDENTIFIER_TYPE = "http://terminology.hl7.org/CodeSystem/v2-0203"
 DATA_ABSENT = "http://terminology.hl7.org/CodeSystem/data-absent-reason"
 UNKNOWN = Target(DATA_ABSENT, "unknown", "Unknown")  # US Core, general guidance: missing data
-_NPI_AUTHORITIES = ("NPI", NPI_OID)
 
 
 def identifier(type_code: str, system: str, value: str) -> Element:
@@ -79,20 +77,6 @@ def _contact_point(telecom: XTN, context: Context, where: str, use: str | None) 
         return filled({"system": "email", "value": telecom.email or telecom.number, "use": use})
     said = _code("0201", telecom.use, context, where)
     return filled({"system": system or "phone", "value": telecom.number, "use": mobile or said or use})
-
-
-def practitioner(doctor: XCN) -> Element:
-    """A reference that names the practitioner and carries the NPI when the sender says it is one."""
-    declared = doctor.type == "NPI" or doctor.authority in _NPI_AUTHORITIES
-    display = " ".join(part for part in (doctor.prefix, doctor.given, doctor.family) if part)
-    npi = npi_identifier(doctor.id) if declared and is_npi(doctor.id) else None
-    return filled({"type": "Practitioner", "identifier": npi, "display": display}) if npi or display else {}
-
-
-def place(location: PL) -> str:
-    """The bed as people say it: point of care, room-bed."""
-    bed = "-".join(part for part in (location.room, location.bed) if part)
-    return " ".join(part for part in (location.point_of_care, bed) if part) or location.facility
 
 
 def concept(table: str) -> Any:

@@ -68,13 +68,16 @@ def fhir_date_time(dtm: Dtm, zone: tzinfo) -> str:
     if dtm.precision < MINUTE:
         return fhir_date(dtm)
     text = dtm.start.replace(tzinfo=dtm.offset or zone).isoformat()
-    return f"{text[:19]}{dtm.fraction}{text[19:]}"
+    return f"{text[:19]}{dtm.fraction}{text[19:25]}"  # before 1883 zones had seconds, which FHIR cannot write
 
 
 def moment(dtm: Dtm, zone: tzinfo) -> datetime:
-    """The first moment the value can mean, UTC, for ordering."""
+    """The first moment the value can mean, UTC, for ordering. At the ends of the calendar the end itself."""
     fraction = timedelta(seconds=float(dtm.fraction)) if dtm.fraction else timedelta()
-    return dtm.start.replace(tzinfo=dtm.offset or zone).astimezone(UTC) + fraction
+    try:
+        return dtm.start.replace(tzinfo=dtm.offset or zone).astimezone(UTC) + fraction
+    except OverflowError:
+        return (datetime.min if dtm.start.year == 1 else datetime.max).replace(tzinfo=UTC)
 
 
 def fhir_instant(at: datetime) -> str:

@@ -9,13 +9,14 @@ zone, a system that is no absolute URI, an NPI with a wrong check digit, a part2
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import quote
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from fhir_mappings.adt.npi import is_npi
 from fhir_mappings.adt.problems import UnknownFacility
+from fhir_mappings.adt.records import AdtMessage, given
 from hub.fhir.systems import ACT_CODE
 
 _ABSOLUTE = re.compile(r"[a-z][a-z0-9+.-]*:\S+")
@@ -69,6 +70,23 @@ class Facilities:
         if code not in self.by_code:
             raise UnknownFacility(code)
         return self.by_code[code]
+
+    def guarded(self, facility: Facility, messages: Iterable[AdtMessage]) -> Facility:
+        """The facility as these messages must be treated: when one of them tells of a place or an event in a
+        program under 42 CFR Part 2 (PV1-3, PV1-6, PV1-11, PV1-42 or EVN-7 names it by code or NPI), all of them are
+        such records, whoever sent them."""
+        programs = {name for found in self.by_code.values() if found.part2 for name in (found.code, found.npi)}
+        is_program = any(name in programs for message in messages for name in _places(message))
+        return replace(facility, part2=True) if is_program else facility
+
+
+def _places(message: AdtMessage) -> Iterable[str]:
+    visit = message.visit
+    sent = (visit.location, visit.prior_location, visit.temporary_location, visit.pending_location)
+    return [
+        *message.event_facility,
+        *(place.facility for each in sent if (place := given(each)) and place.facility),
+    ]
 
 
 def _facility(row: Mapping[str, str], number: int) -> Facility:

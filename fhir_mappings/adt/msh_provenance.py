@@ -8,11 +8,12 @@ Refuses: nothing.
 from collections.abc import Sequence
 from datetime import datetime
 
-from fhir_mappings.adt.dates import fhir_date_time, fhir_instant
+from fhir_mappings.adt.dates import fhir_date_time, fhir_instant, moment
 from fhir_mappings.adt.events import EVENTS
-from fhir_mappings.adt.pv1_encounter import organization
 from fhir_mappings.adt.records import AdtMessage
 from fhir_mappings.adt.rows import Context, Element
+from fhir_mappings.adt.timeline import period
+from fhir_mappings.adt.xon_organization import facility_organization
 
 EVENT_SYSTEM = "http://terminology.hl7.org/CodeSystem/v2-0003"
 AGENT_TYPE = "http://terminology.hl7.org/CodeSystem/provenance-participant-type"
@@ -24,14 +25,22 @@ def provenance(targets: Sequence[str], message: AdtMessage, recorded: datetime, 
         "resourceType": "Provenance",
         **({"meta": {"security": context.facility.security}} if context.facility.part2 else {}),
         "target": [{"reference": target} for target in targets],
-        "occurredDateTime": fhir_date_time(message.occurred_at or message.event_at, context.zone),
+        **_occurred(message, context),
         "recorded": fhir_instant(recorded),
         "activity": {"coding": [_activity(message.event)]},
         "agent": [
-            {"type": {"coding": [{"system": AGENT_TYPE, "code": "author"}]}, "who": organization(context)},
+            {"type": {"coding": [{"system": AGENT_TYPE, "code": "author"}]}, "who": facility_organization(context)},
         ],
         "entity": [{"role": "source", "what": {"identifier": _source(message, context)}}],
     }
+
+
+def _occurred(message: AdtMessage, context: Context) -> Element:
+    """When it occurred (EVN-6) until it was recorded there (EVN-2); EVN-2 alone is a moment."""
+    happened, recorded = message.occurred_at, message.event_at
+    if happened is None or moment(happened, context.zone) >= moment(recorded, context.zone):
+        return {"occurredDateTime": fhir_date_time(recorded, context.zone)}
+    return {"occurredPeriod": period(happened, recorded, context.zone)}
 
 
 def _activity(event: str) -> Element:

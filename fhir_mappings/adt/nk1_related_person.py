@@ -4,17 +4,17 @@ Rules: v2-to-FHIR IG 1.0.0, segment map NK1[RelatedPerson]; US Core 6.1.0 Relate
 - Key: a hash of the patient's number and the contact's name under the feed's own system. NK1-1 is only a position
   in the message: with it, a reference to the daughter would mean the neighbour once the list is re-ordered.
   A corrected name is a new contact. A contact without a name has the position as its key.
-- A contact no longer in the newest group becomes inactive; it is not deleted, others may refer to it.
+- A contact that left the list of its visit becomes inactive; it is not deleted, others may refer to it.
 - One without name and relationship is left out (us-core-14).
 Refuses: relationship and role codes without a row (UnmappedCode).
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from fhir_mappings.adt.datatypes import addresses, concept, contact_points, human_names, stable_key
+from fhir_mappings.adt.person_fold import Listed
 from fhir_mappings.adt.records import NextOfKin, given
 from fhir_mappings.adt.rows import Context, Element, Row, filled, values
-from fhir_mappings.adt.visit_fold import Visit
 
 PERSON = (Row("names", "name", human_names, "NK1-2"), Row("addresses", "address", addresses, "NK1-4"))
 RELATIONSHIPS = (
@@ -24,12 +24,13 @@ RELATIONSHIPS = (
 TELECOMS = (("home_phones", "NK1-5", "home"), ("business_phones", "NK1-6", "work"), ("telecoms", "NK1-40", None))
 
 
-def related_persons(visit: Visit, person: str, patient: Element, context: Context) -> Iterator[tuple[str, Element]]:
+def related_persons(
+    listed: Iterable[Listed[NextOfKin]], person: str, patient: Element, context: Context
+) -> Iterator[tuple[str, Element]]:
     """(key, RelatedPerson) of each contact; `person` is the facility's number of the patient."""
-    former = {contact_key(person, contact): (False, contact) for contact in visit.former_next_of_kin}
-    current = {contact_key(person, contact): (True, contact) for contact in visit.next_of_kin}
-    for key, (active, contact) in (former | current).items():
-        found = related_person(contact, key, active, patient, context)
+    for each in listed:
+        key = contact_key(person, each.item)
+        found = related_person(each.item, key, each.stands, patient, context)
         if "name" in found or "relationship" in found:
             yield key, found
 

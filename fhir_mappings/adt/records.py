@@ -1,112 +1,30 @@
 """The typed record of one ADT message: what adapters/adt/message.py reads and the mappings here take.
 
-Rules: HL7 v2.5.1 chapters 2A (data types), 3 (PID, PV1, PV2, NK1, EVN), 6 (IN1, DG1). Values are as sent,
-unescaped; only dates are parsed. Empty and `""` differ (chapter 2.7.2): None = nothing said, leave as it was;
-DELETE = remove.
+Rules: HL7 v2.5.1 chapters 2A (data types), 3 (PID, PD1, PV1, PV2, NK1, EVN, AL1, IAM, MRG), 6 (IN1, IN2, DG1),
+15 (ROL), 7 (PRT, since 2.7). Values are as sent, unescaped; only dates are parsed. Empty and `""` differ (chapter
+2.7.2): None = nothing said, leave as it was; DELETE = remove.
 """
 
 from dataclasses import dataclass
-from enum import Enum
-from typing import TypeAlias, TypeVar
 
 from fhir_mappings.adt.dates import Dtm
-
-
-class Delete(Enum):
-    """The v2 null, two quotation marks: the sender deletes the value."""
-
-    DELETE = '""'
-
-
-DELETE = Delete.DELETE
-
-T = TypeVar("T")
-Maybe: TypeAlias = T | Delete | None
-
-
-def given(value: Maybe[T]) -> T | None:
-    """The value, if there is one to write."""
-    return None if isinstance(value, Delete) else value
-
-
-@dataclass(frozen=True, slots=True)
-class CX:
-    """Extended composite id: CX.1, CX.4.1, CX.5."""
-
-    id: str
-    authority: str = ""
-    type: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class XPN:
-    """Person name: XPN.1 to XPN.5 and XPN.7."""
-
-    family: str
-    given: str = ""
-    middle: str = ""
-    suffix: str = ""
-    prefix: str = ""
-    type: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class XAD:
-    """Address: XAD.1 and XAD.2 as lines, XAD.3 to XAD.7, XAD.9."""
-
-    lines: tuple[str, ...] = ()
-    city: str = ""
-    state: str = ""
-    postal_code: str = ""
-    country: str = ""
-    type: str = ""
-    county: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class XTN:
-    """Telecommunication: `number` is XTN.12, else XTN.5 to XTN.7, else XTN.1; XTN.2 use, XTN.3 equipment."""
-
-    number: str = ""
-    use: str = ""
-    equipment: str = ""
-    email: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class XCN:
-    """A practitioner: XCN.1 to XCN.3, XCN.6, XCN.9.1 and XCN.13."""
-
-    id: str
-    family: str = ""
-    given: str = ""
-    prefix: str = ""
-    authority: str = ""
-    type: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class CWE:
-    """A coded value, or a plain code of older versions: CWE.1 to CWE.3."""
-
-    code: str
-    text: str = ""
-    system: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class PL:
-    """A place in the hospital: PL.1 to PL.3 and PL.4.1."""
-
-    point_of_care: str = ""
-    room: str = ""
-    bed: str = ""
-    facility: str = ""
+from fhir_mappings.adt.v2_types import CWE as CWE
+from fhir_mappings.adt.v2_types import CX as CX
+from fhir_mappings.adt.v2_types import DELETE as DELETE
+from fhir_mappings.adt.v2_types import PL as PL
+from fhir_mappings.adt.v2_types import XAD as XAD
+from fhir_mappings.adt.v2_types import XCN as XCN
+from fhir_mappings.adt.v2_types import XON as XON
+from fhir_mappings.adt.v2_types import XPN as XPN
+from fhir_mappings.adt.v2_types import XTN as XTN
+from fhir_mappings.adt.v2_types import Delete as Delete
+from fhir_mappings.adt.v2_types import Maybe as Maybe
+from fhir_mappings.adt.v2_types import given as given
 
 
 @dataclass(frozen=True, slots=True)
 class PatientFields:
-    """PID."""
+    """PID and PD1."""
 
     identifiers: Maybe[tuple[CX, ...]] = None
     names: Maybe[tuple[XPN, ...]] = None
@@ -120,6 +38,17 @@ class PatientFields:
     account: Maybe[CX] = None
     died_at: Maybe[Dtm] = None
     dead: Maybe[CWE] = None
+    external_ids: Maybe[tuple[CX, ...]] = None
+    alternate_ids: Maybe[tuple[CX, ...]] = None
+    aliases: Maybe[tuple[XPN, ...]] = None
+    races: Maybe[tuple[CWE, ...]] = None
+    ethnicities: Maybe[tuple[CWE, ...]] = None
+    county: Maybe[CWE] = None
+    language: Maybe[CWE] = None
+    multiple_birth: Maybe[CWE] = None
+    birth_order: Maybe[CWE] = None
+    practices: Maybe[tuple[XON, ...]] = None
+    practitioners: Maybe[tuple[XCN, ...]] = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,11 +68,23 @@ class VisitFields:
     admitted_at: Maybe[Dtm] = None
     discharged_at: Maybe[Dtm] = None
     admit_reason: Maybe[CWE] = None
+    preadmit_number: Maybe[CX] = None
+    prior_location: Maybe[PL] = None
+    service: Maybe[CWE] = None
+    temporary_location: Maybe[PL] = None
+    readmission: Maybe[CWE] = None
+    discharged_to: Maybe[CWE] = None
+    pending_location: Maybe[PL] = None
+    others: Maybe[tuple[XCN, ...]] = None
+    expected_admission: Maybe[Dtm] = None
+    expected_discharge: Maybe[Dtm] = None
+    days: Maybe[CWE] = None
+    priority: Maybe[CWE] = None
 
 
 @dataclass(frozen=True, slots=True)
 class Insurance:
-    """One IN1."""
+    """One IN1 with the IN2 behind it."""
 
     plan: Maybe[CWE] = None
     company_ids: Maybe[tuple[CX, ...]] = None
@@ -156,6 +97,9 @@ class Insurance:
     relationship: Maybe[CWE] = None
     policy_number: Maybe[CWE] = None
     insured_ids: Maybe[tuple[CX, ...]] = None
+    medicaid_number: Maybe[CX] = None
+    member_number: Maybe[CX] = None
+    patient_relationship: Maybe[CWE] = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,10 +118,67 @@ class NextOfKin:
 
 @dataclass(frozen=True, slots=True)
 class Diagnosis:
-    """One DG1: the code's text (DG1-3.2) or the description (DG1-4)."""
+    """One DG1: `method` is the coding system where DG1-3.3 is empty."""
 
     code: Maybe[CWE] = None
     description: Maybe[CWE] = None
+    method: Maybe[CWE] = None
+    at: Maybe[Dtm] = None
+    type: Maybe[CWE] = None
+    priority: Maybe[CWE] = None
+    clinicians: Maybe[tuple[XCN, ...]] = None
+    action: Maybe[CWE] = None
+
+    @property
+    def name(self) -> str:
+        """What makes it the same diagnosis in two messages: its code, else its words; empty when it says
+        nothing."""
+        code, description = given(self.code), given(self.description)
+        return (code.code or code.text if code else "") or (description.code if description else "")
+
+
+@dataclass(frozen=True, slots=True)
+class Allergy:
+    """One AL1 or IAM; `segment` says which. `action`, `number`, `status` and `onset_text` are IAM's."""
+
+    segment: str = "AL1"
+    type: Maybe[CWE] = None
+    code: Maybe[CWE] = None
+    severity: Maybe[CWE] = None
+    reactions: Maybe[tuple[CWE, ...]] = None
+    onset: Maybe[Dtm] = None
+    action: Maybe[CWE] = None
+    number: Maybe[CX] = None
+    reported: Maybe[Dtm] = None
+    status: Maybe[CWE] = None
+
+    @property
+    def key(self) -> str:
+        """What makes it the same allergy in two messages: IAM-7, else the allergen; empty when it names none."""
+        number, code = given(self.number), given(self.code)
+        return (number.id if number else "") or (code.code or code.text if code else "")
+
+
+@dataclass(frozen=True, slots=True)
+class Role:
+    """One ROL, or one PRT of later versions; `segment` says which."""
+
+    segment: str = "ROL"
+    action: Maybe[CWE] = None
+    code: Maybe[CWE] = None
+    persons: Maybe[tuple[XCN, ...]] = None
+    begins: Maybe[Dtm] = None
+    ends: Maybe[Dtm] = None
+    telecoms: Maybe[tuple[XTN, ...]] = None
+    organization: Maybe[XON] = None
+
+
+@dataclass(frozen=True, slots=True)
+class Merge:
+    """One group of A34 or A40: the patient of `kept` (PID) takes in the one of `absorbed` (MRG-1, MRG-4)."""
+
+    kept: PatientFields
+    absorbed: tuple[CX, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,8 +193,17 @@ class AdtMessage:
     event_at: Dtm
     digest: str
     occurred_at: Dtm | None = None
+    event_facility: tuple[str, ...] = ()
     patient: PatientFields = PatientFields()
     visit: VisitFields = VisitFields()
     insurances: tuple[Insurance, ...] = ()
     next_of_kin: tuple[NextOfKin, ...] = ()
     diagnoses: tuple[Diagnosis, ...] = ()
+    allergies: tuple[Allergy, ...] = ()
+    roles: tuple[Role, ...] = ()
+    merges: tuple[Merge, ...] = ()
+
+    @property
+    def occurred(self) -> Dtm:
+        """When it happened: EVN-6, else when it was recorded."""
+        return self.occurred_at or self.event_at

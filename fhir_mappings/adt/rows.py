@@ -9,6 +9,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from fhir_mappings.adt.codes import CodeTables
+from fhir_mappings.adt.directory import Directory
 from fhir_mappings.adt.facilities import Facility
 from fhir_mappings.adt.records import Delete
 
@@ -17,16 +18,18 @@ Element = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What every conversion may look at besides the value."""
+    """What every conversion may look at besides the value. `directory` is of one bundle: it gathers what the
+    conversions refer to."""
 
     facility: Facility
     tables: CodeTables
     cin_system: str
     zone: ZoneInfo
+    directory: Directory
 
     @classmethod
     def of(cls, facility: Facility, tables: CodeTables, cin_system: str) -> "Context":
-        return cls(facility, tables, cin_system, facility.zone)
+        return cls(facility, tables, cin_system, facility.zone, Directory(facility))
 
 
 @dataclass(frozen=True, slots=True)

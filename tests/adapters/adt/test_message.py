@@ -105,6 +105,8 @@ def test_the_time_of_the_event_is_evn_2_else_msh_7() -> None:
         (adt(fields={"PV2-3": "^open \\X0"}), "PV2-3", "102"),
         (adt(fields={"PV2-3": "^\\XZZ\\"}), "PV2-3", "102"),
         (adt(fields={"PV2-3": "^\\XFF\\"}), "PV2-3", "102"),
+        (adt(fields={"PV2-3": "^\\X00\\"}), "PV2-3", "102"),
+        (adt(fields={"PID-5": "Test\x07person"}), "PID-5", "102"),
     ],
 )
 def test_what_cannot_be_read_says_where_and_why(sent: bytes, where: str, code: str) -> None:

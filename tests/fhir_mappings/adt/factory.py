@@ -5,7 +5,10 @@ A value of None takes a whole segment out; a key such as "NK1#2-2" speaks of the
 
 from collections.abc import Mapping
 
-SEGMENTS = ("MSH", "EVN", "PID", "PV1", "PV2", "NK1", "NK1#2", "DG1", "IN1", "IN1#2", "ZPV")
+SEGMENTS = (
+    *("MSH", "EVN", "PID", "PD1", "ROL", "ROL#2", "PRT", "NK1", "NK1#2", "PV1", "PV2", "AL1", "AL1#2"),
+    *("IAM", "DG1", "DG1#2", "IN1", "IN2", "IN1#2", "IN2#2", "MRG", "PID#2", "MRG#2", "ZPV"),
+)
 DOCTOR = "1234567893^Testdoctor-Birch^Pat^^^Dr.^^^NPI^^^^NPI"
 
 

@@ -9,7 +9,7 @@ from adapters.adt.message import parse
 from fhir_mappings.adt.codes import CodeTables
 from fhir_mappings.adt.facilities import Facilities
 from fhir_mappings.adt.records import AdtMessage
-from fhir_mappings.adt.visit import NOBODY, KnownMember, visit_bundle
+from fhir_mappings.adt.visit import NOBODY, KnownMember, person_bundle, visit_bundle
 from tests.fhir_mappings.adt.factory import adt
 
 MESSAGES = Path(__file__).parent / "messages"
@@ -45,6 +45,13 @@ def bundle(
     sent = list(messages)
     facility = FACILITIES.of(sent[0].facility)
     return visit_bundle(sent, known, facility, tables, CIN_SYSTEM, latest=sent[-1], recorded=ARRIVAL)
+
+
+def person(messages: Iterable[AdtMessage], known: KnownMember = NOBODY) -> dict[str, Any]:
+    """The transaction for the last of these messages, which are about the person only."""
+    sent = list(messages)
+    facility = FACILITIES.of(sent[0].facility)
+    return person_bundle(sent, known, facility, TABLES, CIN_SYSTEM, latest=sent[-1], recorded=ARRIVAL)
 
 
 def entries(found: dict[str, Any], kind: str) -> list[dict[str, Any]]:

@@ -28,6 +28,7 @@ def test_every_shipped_table_has_rows_and_no_row_twice(table: str) -> None:
         ("0004", "P", "PRENC"),
         ("0004", "V", "OBSENC"),
         ("0004", "S", "SS"),
+        ("0004", "R", "R"),  # v3-ActCode has no recurring patient: the code of table 0004 stays
         ("0063", "SPO", "SPS"),
         ("0112", "01", "home"),
         ("0112", "1", "home"),
@@ -55,7 +56,7 @@ def test_a_discharge_disposition_keeps_the_billing_code_beside_the_fhir_code() -
 
 
 @pytest.mark.parametrize(
-    ("table", "code"), [("0001", "Q"), ("0004", "R"), ("0004", "U"), ("0112", "HOTEL"), ("0063", ""), ("9999", "X")]
+    ("table", "code"), [("0001", "Q"), ("0004", "X"), ("0005", "W"), ("0112", "HOTEL"), ("0063", ""), ("9999", "X")]
 )
 def test_a_code_without_a_row_is_unmapped_and_never_a_default(table: str, code: str) -> None:
     with pytest.raises(UnmappedCode) as caught:

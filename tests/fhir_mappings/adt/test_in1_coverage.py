@@ -22,11 +22,15 @@ from tests.fhir_mappings.adt.test_pid_patient import found
         ({}, "relationship.coding.0.code", "self"),
         ({"IN1-17": ""}, "relationship.coding.0.code", "self"),  # a Medi-Cal number is the member's own
         ({"IN1-17": "", "IN1-36": "TM-1"}, "relationship.coding.0.code", "unknown"),
+        ({"IN2-72": "02", "IN1-17": "SEL"}, "relationship.coding.0.code", "spouse"),  # as FHIR asks
+        ({"IN1-36": "", "IN2-61": "TM-3"}, "subscriberId", "TM-3"),
+        ({"IN1-36": "", "IN2-8": "91234567A"}, "identifier.1.system", CIN_SYSTEM),
         ({"IN1-17": "MTH"}, "relationship.coding.0.code", "child"),  # the insured is the mother
         ({}, "payor", [{"type": "Organization", "identifier": {"value": "610"}, "display": "Testplan Medi-Cal"}]),
         ({"IN1-3": "", "IN1-4": ""}, "payor.0.display", "Medi-Cal Managed Care"),
         ({"IN1-3": "", "IN1-4": "", "IN1-2": ""}, "payor.0.extension.0.valueCode", "unknown"),
         ({"IN1-13": "20261231"}, "period", {"start": "2026-01-01", "end": "2026-12-31"}),
+        ({"IN1-12": "20270101", "IN1-13": "20261231"}, "period", {"end": "2026-12-31"}),
         ({}, "type", {"text": "MCAID"}),
         ({"IN1-15": ""}, "type", None),
         ({"IN1-8": "G1", "IN1-9": "Group One"}, "class.0.name", "Group One"),
@@ -52,6 +56,12 @@ def test_the_key_stays_when_dates_change_and_differs_for_another_number() -> Non
         for fields in ({}, {"IN1-12": "20270101"}, {"IN1-36": "TM-1"})
     ]
     assert keys[0] == keys[1] != keys[2]
+
+
+def test_the_second_part_of_an_insurance_is_of_the_one_before_it() -> None:
+    two = {"IN2-72": "01", "IN1#2-4": "Testmutual", "IN1#2-36": "TM-1", "IN2#2-72": "18"}
+    found_ones = resources(bundle([message(fields=two)]), "Coverage")
+    assert [c["relationship"]["coding"][0]["code"] for c in found_ones] == ["self", "parent"]
 
 
 @pytest.mark.parametrize("code", ["CHD", "XX"])

@@ -41,6 +41,9 @@ def test_a_cin_is_eight_digits_and_a_letter(text: str, cin: str | None) -> None:
         ({"PID-3": "A1^^^SMC^MR", "IN1-36": "T1", "IN1-49": "93333333E^^^DHCS"}, "93333333E"),
         ({"PID-3": "A1^^^SMC^MR", "IN1-36": "92222222D", "IN1-17": ""}, "92222222D"),
         ({"PID-3": "A1^^^SMC^MR", "IN1-36": "92222222D", "IN1-17": "MTH"}, None),  # the mother's number
+        ({"PID-3": "A1^^^SMC^MR", "IN1-36": "T1", "IN2-8": "94444444F"}, "94444444F"),
+        ({"PID-3": "A1^^^SMC^MR", "PID-2": "95555555G^^^CA^MA", "IN1": None}, "95555555G"),
+        ({"PID-3": "A1^^^SMC^MR", "PID-2": "95555555G", "IN1": None}, None),  # nobody says that it is one
         ({"PID-3": "A1^^^SMC^MR", "IN1-36": "12345678A"}, None),  # another payer's number of the same shape
         ({"PID-3": "A1^^^SMC^MR~1EG4TE5MK73^^^CMS^MC", "IN1": None}, None),  # a Medicare number
     ],

@@ -10,6 +10,7 @@ from tests.fhir_mappings.adt.stay import CIN_SYSTEM, bundle, entries, mapped, me
 ABSENT = [
     {"extension": [{"url": "http://hl7.org/fhir/StructureDefinition/data-absent-reason", "valueCode": "unknown"}]}
 ]
+CDC = "urn:oid:2.16.840.1.113883.6.238"
 MRN = "https://smc.example/id/mrn"
 
 
@@ -72,6 +73,39 @@ def test_without_an_mrn_the_cin_keeps_the_creation_single() -> None:
         ({"PID-30": "Y"}, "deceasedBoolean", True),
         ({"PID-29": "20261122100000", "PID-30": "Y"}, "deceasedDateTime", "2026-11-22T10:00:00-08:00"),
         ({"PID-29": "20261122100000", "PID-30": "Y"}, "deceasedBoolean", None),
+        ({"PID-24": "Y"}, "multipleBirthBoolean", True),
+        ({"PID-24": "Y", "PID-25": "2"}, "multipleBirthInteger", 2),
+        ({"PID-24": "Y", "PID-25": "2"}, "multipleBirthBoolean", None),
+        ({"PID-24": "N"}, "multipleBirthBoolean", False),
+        ({"PID-15": "spa^Spanish^ISO639"}, "communication.0.language.coding.0.code", "es"),
+        ({"PID-15": "EN"}, "communication.0.language.coding.0.system", "urn:ietf:bcp:47"),
+        ({"PID-15": "und"}, "communication", None),  # the sender does not know
+        ({"PID-9": "Robin^Alias^^^^^A"}, "name.1.family", "Robin"),  # version 2.3
+        ({"PID-12": "019"}, "address.0.district", "019"),
+        ({"PID-12": "^"}, "address.0.district", None),
+        ({"PID-12": "019", "PID-11": "1 A St^^Fresno^CA^93701^^H^^Kern"}, "address.0.district", "Kern"),
+        (
+            {"PID-10": "2106-3^White^HL70005"},
+            "extension.0",
+            {
+                "url": "http://hl7.org/fhir/us/core/StructureDefinition/us-core-race",
+                "extension": [
+                    {"url": "ombCategory", "valueCoding": {"system": CDC, "code": "2106-3", "display": "White"}},
+                    {"url": "text", "valueString": "White"},
+                ],
+            },
+        ),
+        ({"PID-10": "2034-7"}, "extension.0.extension.0.valueCoding.code", "2028-9"),  # Chinese: Asian
+        ({"PID-10": "2034-7"}, "extension.0.extension.1.url", "detailed"),
+        ({"PID-10": "2034-7~2106-3"}, "extension.0.extension.3.valueString", "Chinese, White"),
+        ({"PID-10": "2131-1^Other"}, "extension.0.extension.0.url", "detailed"),  # of no OMB category
+        ({"PID-10": "UNK"}, "extension.0.extension.0.valueCoding.code", "UNK"),
+        ({"PID-22": "H"}, "extension.0.extension.0.valueCoding.code", "2135-2"),
+        ({"PID-22": "2148-5^Mexican"}, "extension.0.extension.1.valueCoding.code", "2148-5"),
+        ({"PID-22": "N"}, "extension.0.url", "http://hl7.org/fhir/us/core/StructureDefinition/us-core-ethnicity"),
+        ({"PID-2": "90000017F^^^CA^MA", "PID-3": "A1^^^SMC^MR", "IN1": None}, "identifier.1.value", "90000017F"),
+        ({"PID-4": "90000017F^^^CA^MA", "PID-3": "A1^^^SMC^MR", "IN1": None}, "identifier.1.value", "90000017F"),
+        ({"PID-2": "777", "PID-3": "A1^^^SMC^MR", "IN1": None}, "identifier.1", None),  # nobody says of what
     ],
 )
 def test_a_field_becomes_its_element(fields: dict[str, str], element: str, value: object) -> None:
@@ -80,7 +114,10 @@ def test_a_field_becomes_its_element(fields: dict[str, str], element: str, value
 
 def found(resource: Any, path: str) -> Any:
     for step in path.split("."):
-        resource = resource[int(step)] if step.isdigit() else resource.get(step)
+        if step.isdigit():
+            resource = resource[int(step)] if int(step) < len(resource) else None
+        else:
+            resource = resource.get(step)
         if resource is None:
             return None
     return resource
@@ -92,6 +129,10 @@ def found(resource: Any, path: str) -> Any:
         ("PID-8", "Q"),
         ("PID-16", "Z9"),
         ("PID-30", "MAYBE"),
+        ("PID-24", "MAYBE"),
+        ("PID-10", "W"),
+        ("PID-22", "X"),
+        ("PID-15", "KLINGON"),
         ("PID-11", "1 A St^^F^CA^9^^QQ"),
         ("PID-5", "A^B^^^^^??"),
     ],
@@ -122,6 +163,15 @@ def test_empty_leaves_and_the_null_deletes() -> None:
     assert "birthDate" not in patient
     assert "deceasedBoolean" not in patient
     assert patient["address"] == [{"city": "Kept"}]
+
+
+def test_race_comes_and_goes_and_leaves_other_extensions() -> None:
+    other = {"url": "https://county.example/extension", "valueBoolean": True}
+    member = known(True, extension=[other])
+    told = one(bundle([message(fields={"PID-10": "2106-3"})], member), "Patient")
+    assert [extension["url"].rpartition("/")[2] for extension in told["extension"]] == ["extension", "us-core-race"]
+    gone = one(bundle([message(fields={"PID-10": '""'})], known(True, extension=told["extension"])), "Patient")
+    assert gone["extension"] == [other]
 
 
 def test_nothing_new_is_no_entry() -> None:

@@ -2,15 +2,23 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from fhir.resources.R4B.allergyintolerance import AllergyIntolerance
 from fhir.resources.R4B.bundle import Bundle
+from fhir.resources.R4B.condition import Condition
 from fhir.resources.R4B.coverage import Coverage
 from fhir.resources.R4B.encounter import Encounter
+from fhir.resources.R4B.location import Location
+from fhir.resources.R4B.organization import Organization
 from fhir.resources.R4B.patient import Patient
+from fhir.resources.R4B.practitioner import Practitioner
+from fhir.resources.R4B.practitionerrole import PractitionerRole
 from fhir.resources.R4B.provenance import Provenance
 from fhir.resources.R4B.relatedperson import RelatedPerson
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from conformance.validation import structure
+from fhir_mappings.adt.directory import named_in
 from fhir_mappings.adt.problems import AdtProblem, MissingIdentifier, UnmappedCode
 from fhir_mappings.adt.visit import KnownMember
 from tests.fhir_mappings.adt.stay import bundle, entries, fixture, message, one, resources
@@ -21,6 +29,12 @@ TYPES: dict[str, Any] = {
     "Coverage": Coverage,
     "RelatedPerson": RelatedPerson,
     "Provenance": Provenance,
+    "AllergyIntolerance": AllergyIntolerance,
+    "Condition": Condition,
+    "Location": Location,
+    "Organization": Organization,
+    "Practitioner": Practitioner,
+    "PractitionerRole": PractitionerRole,
 }
 READABLE = [
     "epic_a04_ed_registration_2.5.1",
@@ -50,6 +64,7 @@ def test_what_vendors_send_becomes_valid_fhir(name: str) -> None:
     Bundle.model_validate(found)
     for entry in found["entry"]:
         TYPES[entry["resource"]["resourceType"]].model_validate(entry["resource"])
+        assert list(structure.validate(entry["resource"])) == []
     assert {"Patient", "Encounter", "Provenance"} <= {e["resource"]["resourceType"] for e in found["entry"]}
 
 
@@ -105,7 +120,9 @@ def test_after_the_last_arrival_the_encounter_is_finished_whatever_came_last(ord
     encounter = one(bundle(order), "Encounter")
     assert encounter["status"] == "finished"
     assert encounter["period"] == {"start": "2026-11-22T08:15:00-08:00", "end": "2026-11-24T11:45:00-08:00"}
-    assert encounter["location"] == [{"location": {"display": "4W 412-B"}, "status": "completed"}]
+    (stay,) = encounter["location"]
+    assert (stay["location"]["display"], stay["status"]) == ("4W 412-B", "completed")
+    assert stay["period"] == encounter["period"]
 
 
 def test_control_ids_of_one_moment_count_as_numbers_do() -> None:
@@ -163,7 +180,8 @@ def test_the_provenance_names_the_last_arrived_message_and_everything_written() 
     assert provenance["activity"]["coding"][0]["code"] == "A01"
     assert provenance["recorded"] == "2026-11-22T16:16:00.123Z"
     assert provenance["agent"][0]["who"]["display"] == "Sample Hospital SMC"
-    written = [entry["fullUrl"] for entry in found["entry"][:-1]]
+    written = [entry["fullUrl"] for entry in found["entry"][:-1] if entry not in named_in(found)]
+    assert named_in(found)
     assert [target["reference"] for target in provenance["target"]] == written
 
 
