@@ -187,6 +187,7 @@ MUTATIONS: tuple[Mutation, ...] = (
         "hub/search/query.py",
         "withheld.check(iter((*self.criteria, *self.conditions)), sorts, access.sight)",
         "pass",
+        ("tests/hub/search/test_withheld.py",),
     ),
     Mutation(
         "a client writes the consent that opens its own access",
@@ -199,6 +200,7 @@ MUTATIONS: tuple[Mutation, ...] = (
         "hub/whose.py",
         "if not covers(self._connection, sight, patients):",
         "if False:",
+        ("tests/hub/test_whose.py",),
     ),
     Mutation(
         "a load patches and deletes what it may not read",
