@@ -107,6 +107,7 @@ MUTATIONS: tuple[Mutation, ...] = (
         "hub/store/chains.py",
         "clause(step, target.c.rid, sight), seen(target, sight))",
         "clause(step, target.c.rid, sight))",
+        ("tests/hub/store/test_sight.py",),
     ),
     Mutation(
         "E10 _has that drives: who refers",
