@@ -50,6 +50,13 @@ def spool() -> Any:
     return Spool(database())
 
 
+def arrivals() -> Any:
+    """What makes arrivals durable."""
+    from adapters.adt.group_commit import into
+
+    return spool().accept if database().is_sqlite else into(database())
+
+
 def moved() -> Database:
     """The database with all arrivals in its inbox: for people who look into it."""
     while database().is_sqlite and spool().move():
@@ -98,10 +105,12 @@ def parts() -> Parts:
 @cache
 def part2() -> Any:
     """Which sources are programs under 42 CFR Part 2. What is labelled counts this deployment's own tables, too."""
+    from hub.identity import chosen
     from hub.rights import local_tables
     from hub.rights.part2 import Part2Sources
 
     local_tables.use(settings())
+    chosen.use(settings())
     return Part2Sources.of(settings()["HUB_PART2_PROGRAMS"])
 
 
@@ -135,6 +144,7 @@ def _begin_log() -> None:
 def make_app(moves: bool = False) -> Any:
     """The WSGI application of this process. `moves`: nobody else on this node brings its records into the audit."""
     _begin_log()
+    from adapters.adt.hl7_over_http import hl7_over_http
     from auth import assembly as oauth
     from auth.discovery import AUTHORIZE_PATH, token_url
     from conformance import assembly as claims
@@ -161,7 +171,8 @@ def make_app(moves: bool = False) -> Any:
     )
     if moves and hub.audit is not None:
         Mover(mine.database, audit_folder()).start()
-    return application(hub, chosen, oauth.blueprints(mine.database, chosen, hub.guard, hub.audit))
+    blueprints = oauth.blueprints(mine.database, chosen, hub.guard, hub.audit)
+    return application(hub, chosen, blueprints, hl7_over_http(chosen, arrivals))
 
 
 def _notice_rights(mine: Parts) -> Any:
@@ -173,12 +184,13 @@ def _notice_rights(mine: Parts) -> Any:
 
 def make_worker() -> Any:
     """The worker of this process: hospital messages, notices, follow-ups, housekeeping."""
-    from adapters.adt.assembly import processor
+    from adapters.adt.assembly import hospitals
     from adapters.adt.local_tables import local_tables
     from adapters.adt.process import SOURCE
     from auth import housekeeping as of_auth
     from hub import housekeeping
     from hub.identity import assembly as identity
+    from hub.inbox_chores import inbox_chores
     from hub.notifications import assembly as notices
     from hub.transitional_care import KIND, FollowUp
     from hub.worker import Worker
@@ -186,18 +198,24 @@ def make_worker() -> Any:
     mine = parts()
     chosen, rights = mine.settings, _notice_rights(mine)
     tables = local_tables(chosen.facilities_file, chosen.code_tables_dir)
+    adt = hospitals(mine.database, mine.own, chosen, tables)
+    webhooks = notices.deliveries(mine.database, mine.own, chosen, rights, mine.recorder)
     return Worker(
         mine.database,
-        messages={SOURCE: processor(mine.database, mine.own, chosen, tables)},
+        messages={SOURCE: adt.processor},
+        parked={SOURCE: adt.parked},
+        message_lanes=chosen["HUB_INBOX_LANES"],
+        tries=chosen["HUB_INBOX_TRIES"],
         work={
             **notices.work(mine.database, chosen, rights),
             **identity.work(mine.own, chosen.fhir_base),
             KIND: FollowUp(mine.database, mine.own, chosen["HUB_FOLLOW_UP_DAYS"]),
         },
-        deliveries=notices.deliveries(mine.database, mine.own, chosen, rights, mine.recorder).handlers(),
+        deliveries={**webhooks.handlers(), **adt.deliveries},
         arrivals=spool().move if mine.database.is_sqlite else lambda: 0,
         chores=[
             *housekeeping.chores(mine.database, chosen.fhir_base, part2(), audit_folder()),
+            *inbox_chores(mine.database, chosen, adt.look_ups, {SOURCE: adt.finished}),
             *of_auth.chores(mine.database, chosen["HUB_SIGN_IN_LOCK_MINUTES"]),
         ],
     )
@@ -205,15 +223,19 @@ def make_worker() -> Any:
 
 def make_listener(on_accepted: Callable[[], None] = lambda: None) -> Any:
     """The MLLP listener of this process."""
-    from adapters.adt.group_commit import into
     from adapters.adt.listener import listener
+    from adapters.adt.mllp_server import no_alarm
+    from adapters.adt.refused_senders import RefusedSenders
 
-    return listener(settings(), spool().accept if database().is_sqlite else into(database()), on_accepted)
+    audit = recorder()
+    return listener(settings(), arrivals(), on_accepted, RefusedSenders(audit.journal) if audit else no_alarm)
 
 
 def check_start() -> None:
     """Settings, schema and local tables are fit to start with. Raises CannotStart."""
+    from adapters.adt.hl7_over_http import clients_of
     from adapters.adt.local_tables import local_tables, must_be_usable
+    from adapters.adt.return_addresses import return_addresses
     from hub.store.schema import is_current
 
     chosen = settings()
@@ -221,6 +243,8 @@ def check_start() -> None:
     if not is_current(database()):
         raise CannotStart("The database cannot be reached or has not this release's schema: run `hub migrate`.")
     must_be_usable(local_tables(chosen.facilities_file, chosen.code_tables_dir))
+    clients_of(chosen)
+    return_addresses(chosen)
     _check_packages()
 
 
@@ -235,6 +259,7 @@ def _check_packages() -> None:
 
 def serve(web: bool, mllp: bool, worker: bool) -> None:
     """Run the chosen roles until told to stop. Raises CannotStart."""
+    from hub.audit.mover import Mover
     from hub.processes import PortTaken, run
     from hub.serving import announce, site
     from hub.worker import release_leases
@@ -245,12 +270,19 @@ def serve(web: bool, mllp: bool, worker: bool) -> None:
     roles = []
     if worker and not web:
         roles.append(make_worker())
-    if mllp:
-        roles.append(make_listener(roles[0].wake if roles else lambda: None))
+    hospitals = make_listener(roles[0].wake if roles else lambda: None) if mllp else None
+    if hospitals:
+        roles.append(hospitals)
+        if recorder() is not None and not web and not worker:  # nobody else on this node moves what it records
+            Mover(database(), audit_folder()).start()
     app = make_app if worker else partial(make_app, moves=True)
     made = site(settings(), app, make_worker if worker else None)
     try:
-        run(made if web else None, roles, lambda: announce(settings(), web, mllp, worker))
+        run(
+            made if web else None,
+            roles,
+            lambda: announce(settings(), web, hospitals.addresses if hospitals else (), worker),
+        )
     except (PortTaken, OSError) as error:
         raise CannotStart(f"The hub cannot listen: {error}") from None
 
@@ -269,10 +301,11 @@ def command_line() -> Any:
     from adapters.adt.commands import send_commands
     from auth.command_line import add_auth
     from hub.audit.commands import audit_commands
-    from hub.commands import add_migrate, add_serve, inbox_commands, outbox_commands
+    from hub.commands import add_migrate, add_serve, outbox_commands
     from hub.demo.commands import add_demo
     from hub.identity.commands import identity_commands
     from hub.identity.desk import Registry
+    from hub.inbox.commands import inbox_commands
     from hub.reindex_commands import reindex_commands
 
     app = typer.Typer(

@@ -4,6 +4,8 @@ Rules: RFC 6750 (Authorization header only; sections 2 and 3.1) and the 401 of
 https://hl7.org/fhir/R4/http.html#Status-Codes
 A token is looked up by its SHA-256 together with its client and its person, and remembered for at most 10 s in a
 bounded cache: who is disabled is out within 10 s. Expiry is checked at every request.
+Who was merged into another Patient is that one: a member's own app, and a launch about a former Patient
+(docs/identity.md).
 Refuses: no token (401), expired, unknown or revoked ones and anything else that is not our token, such as an
 ID token, a refresh token or an assertion (401 `invalid_token`), tokens of people whom the app is not for any more
 and tokens bound to another certificate than the one shown (the same), two Authorization headers or a token in the
@@ -27,6 +29,7 @@ from auth.clients import client_of
 from auth.tokens import token_hash
 from hub.access import Access
 from hub.clock import Clock, micros, moment, now
+from hub.identity import former
 from hub.problems import Problem
 from hub.store.engine import Database
 from hub.store.tables import client, token
@@ -134,8 +137,8 @@ class Guard:
         return sights.access_for(
             mine,
             granted,
-            user=person.fhir_user,
-            patient=tokens.read(row.context).get("patient", ""),
+            user=former.followed(connection, person.fhir_user),
+            patient=former.followed(connection, tokens.read(row.context).get("patient", "")),
             base=self._base,
             person=person.id,
             emergency=emergency,

@@ -41,7 +41,11 @@ def operation_engines(
 ) -> Engines:
     """What answers $validate and the terminology operations. `sight_of`: what a client sees."""
     told = partial(terminology_capabilities, settings.fhir_base, version, _now())
-    return replace(engines(lambda: known.validator, lambda: known.terminology, told), sight_of=sight_of)
+    return replace(
+        engines(lambda: known.validator, lambda: known.terminology, told),
+        sight_of=sight_of,
+        member_matches=settings["HUB_MEMBER_MATCHES_PER_MINUTE"],
+    )
 
 
 def _now() -> str:

@@ -1,6 +1,5 @@
-"""Commands on the hub's own things: its roles, the database's schema, the inbox and the outbox."""
+"""Commands on the hub's own things: its roles, the database's schema, the outbox."""
 
-import sys
 from collections.abc import Callable
 from typing import Annotated
 
@@ -8,13 +7,10 @@ import typer
 
 from hub import outbox
 from hub.clock import instant, micros, now
-from hub.inbox import listing
-from hub.inbox.messages import STATES
 from hub.store.engine import Database
 
 GetDatabase = Callable[[], Database]
 WORK = "{:>8}  {:<11} {:>5}  {:<27} {}"
-COLUMNS = "{:>8}  {:<11} {:<27} {:<28} {:<20} {:<8} {}"
 
 
 def add_serve(app: typer.Typer, run: Callable[[bool, bool, bool], None]) -> None:
@@ -40,57 +36,6 @@ def add_migrate(app: typer.Typer, database: GetDatabase) -> None:
 
         bring_up_to_date(database())
         typer.echo(f"The database is up to date ({database().url.get_backend_name()}).")
-
-
-def inbox_commands(database: GetDatabase) -> typer.Typer:
-    """hub inbox list | show | replay."""
-    app = typer.Typer(no_args_is_help=True, help="Messages that came in, and what became of each.")
-
-    @app.command("list")
-    def list_(
-        state: Annotated[str | None, typer.Option(help=f"Only this state: {', '.join(STATES)}.")] = None,
-        limit: Annotated[int, typer.Option(help="At most so many, the newest first.")] = 50,
-    ) -> None:
-        """List messages: number, state, arrival, feed, control id, place and reason. No content."""
-        if state is not None and state not in STATES:
-            raise typer.BadParameter(f"one of {', '.join(STATES)}", param_hint="--state")
-        typer.echo(COLUMNS.format("number", "state", "received", "feed", "control id", "where", "why"))
-        with database().read() as connection:
-            found = listing.listed(connection, state, limit)
-        for entry in found:
-            where, why = entry.location or "", entry.reason or ""
-            typer.echo(
-                COLUMNS.format(
-                    entry.seq, entry.state, instant(entry.received), entry.feed, entry.control_id, where, why
-                )
-            )
-
-    @app.command()
-    def show(number: Annotated[int, typer.Argument(help="The message's number, from `hub inbox list`.")]) -> None:
-        """Show one message as it came. This prints personal data: mind who looks on."""
-        with database().read() as connection:
-            message = listing.shown(connection, number)
-        if message is None:
-            typer.echo(f"There is no message {number}.", err=True)
-            raise typer.Exit(1)
-        reason = f" · {message.reason} ({message.location})" if message.reason else ""
-        typer.echo(f"{message.seq} · {message.state}{reason} · {message.feed} · {message.control_id}", err=True)
-        sys.stdout.buffer.write(message.raw.replace(b"\r", b"\n"))
-
-    @app.command()
-    def replay(
-        numbers: Annotated[list[int] | None, typer.Argument(help="Numbers of messages.")] = None,
-        state: Annotated[str | None, typer.Option(help="All in this state, such as unmapped.")] = None,
-    ) -> None:
-        """Process messages again: after a row was added to a code table, or a fault was mended."""
-        if not numbers and state is None:
-            raise typer.BadParameter("name messages, or a --state")
-        if state is not None and state not in STATES:
-            raise typer.BadParameter(f"one of {', '.join(STATES)}", param_hint="--state")
-        count = database().writing(lambda connection: listing.replay(connection, numbers or (), state))
-        typer.echo(f"{count} message{'' if count == 1 else 's'} will be processed again.")
-
-    return app
 
 
 def outbox_commands(database: GetDatabase) -> typer.Typer:

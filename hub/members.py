@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Connection
 
+from hub.fhir.criteria_places import words
 from hub.fhir.reference_places import Place, places, with_texts
 from hub.problems import Problem
 from hub.resolution import Content
@@ -25,7 +26,7 @@ from hub.versions import Change, Target
 
 Resource = dict[str, Any]
 REPLACES, REPLACED_BY = "replaces", "replaced-by"
-NOT_REWRITTEN = ("Subscription", "AuditEvent")
+NOT_REWRITTEN = ("AuditEvent",)
 
 
 class _Moved(NamedTuple):
@@ -111,12 +112,24 @@ def _refuse(target: Target, former: Mapping[str, Former]) -> None:
 
 def movable(resource: Resource, base: str) -> Iterator[tuple[Place, str]]:
     """Every reference to a Patient of this hub that a merge rewrites, with the Patient's id."""
-    if resource["resourceType"] in NOT_REWRITTEN or is_review(resource):
+    if resource["resourceType"] in NOT_REWRITTEN or is_review(resource) or _is_signed(resource):
         return
-    for place in places(resource):
-        kind, identity = reference_of(place.text, base)
+    for place, said in _said(resource):
+        kind, identity = reference_of(said, base)
         if kind == "Patient" and not _is_of_a_merge(resource, place.pointer):
             yield place, identity
+
+
+def _said(resource: Resource) -> Iterator[tuple[Place, str]]:
+    """Each place, with the reference that it means."""
+    yield from ((place, place.text) for place in places(resource))
+    if resource["resourceType"] == "Subscription":
+        yield from ((Place(word.pointer, word.text), word.said) for word in words(resource))
+
+
+def _is_signed(resource: Resource) -> bool:
+    """A document that somebody signed: one letter more, and it is signed no more."""
+    return resource["resourceType"] == "Bundle" and "signature" in resource
 
 
 def _is_of_a_merge(resource: Resource, pointer: str) -> bool:

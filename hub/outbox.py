@@ -77,8 +77,14 @@ class Entry:
     reason: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """The handler itself settled the row, in the transaction of what it wrote."""
+
+
 Settled = Done | Later | Dead
-Handler = Callable[[Work], Settled]
+Outcome = Settled | Ended
+Handler = Callable[[Work], Outcome]
 
 
 def row(kind: str, key: str, payload: Mapping[str, Any], now: int, line: str | None = None) -> dict[str, Any]:
@@ -151,9 +157,11 @@ def dead(connection: Connection, work: Work, reason: str) -> bool:
     return _end(connection, work, state=DEAD, reason=reason)
 
 
-def settle(connection: Connection, work: Work, settled: Settled) -> bool:
+def settle(connection: Connection, work: Work, settled: Outcome) -> bool:
     """What a handler said becomes of its row. False as in `done`."""
     match settled:
+        case Ended():
+            return True
         case Done(reason):
             return done(connection, work, reason)
         case Later(due, reason):

@@ -5,7 +5,7 @@ Refuses to start (CannotStart, SettingsError): with TLS files that do not belong
 
 import ssl
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from hub.problems import CannotStart
@@ -39,13 +39,13 @@ def _tls(settings: Settings) -> Tls | None:
     return Tls(cert, key, ca)
 
 
-def announce(settings: Settings, web: bool, mllp: bool, worker: bool) -> None:
-    """Say on the terminal what runs and where."""
+def announce(settings: Settings, web: bool, mllp: Sequence[str], worker: bool) -> None:
+    """Say on the terminal what runs and where. `mllp`: the addresses listened on."""
     if web:
         _say(f"FHIR   {settings.fhir_base}   (open: {settings.fhir_base}/metadata)")
         _say(f"OAuth  {settings.base_url}/auth/token")
-    if mllp:
-        _say(f"MLLP   {settings['HUB_MLLP_HOST']}:{settings['HUB_MLLP_PORT']}")
+    for address in mllp:
+        _say(f"MLLP   {address}")
     if worker:
         _say("Worker running")
     _say("Ctrl-C stops.")

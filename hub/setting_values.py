@@ -74,6 +74,10 @@ def deletes(text: str) -> str:
     return text
 
 
+def reviewers(text: str) -> int:
+    return {"1": 1, "2": 2}[text]
+
+
 def profile_policy(text: str) -> str:
     if text not in ("refuse", "warn"):
         raise ValueError

@@ -1,6 +1,7 @@
 """The one settings reader: environment variables, each with its default and its meaning.
 
-The table is in settings_server, settings_sign_in and settings_records, its kinds of values in setting_values.
+The table is in settings_server, settings_sign_in, settings_records and settings_inbox, its kinds of values in
+setting_values.
 docs/settings.md is printed from SETTINGS (`python -m hub.settings`) and a test fails when it is stale.
 Refuses: values that do not parse (SettingsError names the variable, never the value).
 """
@@ -14,13 +15,14 @@ from pathlib import Path
 from typing import Any
 
 from hub.setting_values import Setting
+from hub.settings_inbox import INBOX
 from hub.settings_records import RECORDS
 from hub.settings_server import SERVER
 from hub.settings_sign_in import SIGN_IN
 
 TlsFiles = tuple[Path, Path, Path | None]  # certificate, key, authorities of clients
 
-SETTINGS: tuple[Setting, ...] = (*SERVER, *SIGN_IN, *RECORDS)
+SETTINGS: tuple[Setting, ...] = (*SERVER, *SIGN_IN, *RECORDS, *INBOX)
 
 
 class SettingsError(Exception):

@@ -1,26 +1,57 @@
 """With SQLite, what arrives is made durable in a file of its own, and moves to the inbox from there.
 
 SQLite has one writer at a time (hub.store.engine): an acknowledgment would wait for whatever commit is on its way.
-The spool is a second database, beside the first, with the inbox's table and nothing else; it is as durable
-(WAL, `synchronous=FULL`). The worker moves its rows to the inbox and then deletes them: killed in between, it finds
-the same rows in both, and the inbox takes a row once.
+The spool is a second database, beside the first, with what the inbox's table keeps of an arrival and nothing else;
+it is as durable (WAL, `synchronous=FULL`). The worker moves its rows to the inbox and then deletes them: killed in
+between, it finds the same rows in both, and the inbox takes a row once.
 Refuses: nothing. Whether a message came before is asked of both, under the spool's write lock: a row leaves the
 spool only when the inbox has it, so it is always seen in one of them.
-Ceiling: the table is the inbox's of this release; a release that changes it moves the rows before it migrates.
+A file of an earlier release is used as it is; columns that it lacks are added.
 """
 
 from collections.abc import Sequence
 from pathlib import Path
 
-from sqlalchemy import Connection, delete, select
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Connection,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+    delete,
+    inspect,
+    select,
+)
 
 from hub.inbox import arrivals as inbox
 from hub.inbox.arrivals import Receipt
 from hub.inbox.messages import Arrival
 from hub.store.engine import Database
-from hub.store.tables import inbox as table
+from hub.store.tables import Counter
 
 BATCH = 500
+# by the inbox's name: the statements that store there store here
+table = Table(
+    "inbox",
+    MetaData(),
+    Column("seq", Counter, primary_key=True, autoincrement=True),
+    Column("source", String(32), nullable=False),
+    Column("feed", String(128), nullable=False),
+    Column("control_id", String(256), nullable=False),
+    Column("digest", LargeBinary, nullable=False),
+    Column("received", BigInteger, nullable=False),
+    Column("raw", LargeBinary, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("reason", Text),
+    Column("location", String(64)),
+    Column("member", BigInteger),
+    UniqueConstraint("source", "feed", "control_id", name="inbox_message"),
+)
+_OLDEST = select(table).order_by(table.c.seq).limit(BATCH)
 
 
 class Spool:
@@ -29,7 +60,7 @@ class Spool:
     def __init__(self, database: Database):
         self._inbox = database
         self._own = Database(f"sqlite:///{path_of(database)}")
-        self._own.writing(lambda connection: table.create(connection, checkfirst=True))
+        self._own.writing(_made)
 
     def accept(self, arrivals: Sequence[Arrival]) -> list[Receipt]:
         """As hub.inbox.arrivals.accept, in a transaction of its own: when it returns, the messages are durable."""
@@ -56,7 +87,14 @@ class Spool:
         self._own.close()
 
 
-_OLDEST = select(table).order_by(table.c.seq).limit(BATCH)
+def _made(connection: Connection) -> None:
+    """The table, with the columns of this release."""
+    table.create(connection, checkfirst=True)
+    there = {column["name"] for column in inspect(connection).get_columns(table.name)}
+    for column in table.c:
+        if column.name not in there:
+            kind = column.type.compile(connection.dialect)
+            connection.exec_driver_sql(f"ALTER TABLE {table.name} ADD COLUMN {column.name} {kind}")
 
 
 def path_of(database: Database) -> Path:

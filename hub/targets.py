@@ -22,18 +22,30 @@ from hub.store.read import Stored
 from hub.versions import Target
 
 
-def targets_of(
-    connection: Connection, entry: Entry, access: Access, earlier: Sequence[Target], base: str, deletes: int
-) -> list[Target]:
-    """The resource an entry is about; a conditional delete may be about up to `deletes` of them."""
+def query_of(entry: Entry, base: str) -> Query | None:
+    """What an entry's condition asks, if it has one. Raises Problem."""
     condition = _condition(entry)
-    if not condition:
+    return conditions.query_of(entry.type, condition, base) if condition else None
+
+
+def targets_of(
+    connection: Connection,
+    entry: Entry,
+    query: Query | None,
+    access: Access,
+    earlier: Sequence[Target],
+    base: str,
+    deletes: int,
+    ahead: conditions.Ahead,
+) -> list[Target]:
+    """The resource an entry is about; a conditional delete may be about up to `deletes` of them. `query` is that of
+    its condition."""
+    if query is None:
         return [Target(entry, (entry.type, entry.id or str(uuid4())), fresh=not entry.id)]
     # deletions come first, so a conditional create does not find what this commit deletes
     gone = [t.identity for t in earlier if t.entry.method == "DELETE" and entry.method == "POST"]
-    query = conditions.query_of(entry.type, condition, base)
     most = deletes if entry.method == "DELETE" else 1
-    found = conditions.candidates(connection, access, query, gone, base, most)
+    found = conditions.candidates(connection, access, query, gone, base, most, ahead)
     if entry.method == "DELETE" and len(found) <= deletes:
         return [Target(entry, (entry.type, row.id), query=query) for row in found] or [Target(entry, None)]
     return [_BY_METHOD[entry.method](entry, query, conditions.only(query, found))]

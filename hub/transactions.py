@@ -30,12 +30,15 @@ from hub.rewriting import Rewriting
 from hub.rights.labels import NO_PART2, Part2Sources
 from hub.search import custom
 from hub.search.index import IndexRows, index_change, index_rows
+from hub.search.query import Query
 from hub.shown_part import ShownPart
 from hub.sight import ALL
 from hub.store import merges, parameters, write
 from hub.store.batch import Batch
+from hub.store.conditions import Ahead
 from hub.store.engine import Database, Overtaken
 from hub.store.read import Stored
+from hub.store.turns import lock_words
 from hub.versions import Change as Change
 from hub.versions import Result as Result
 from hub.versions import Target, Work, patched
@@ -150,7 +153,7 @@ class Transactions:
         audit: Along | None,
     ) -> list[Result]:
         # all words at once, in one order: two writers never wait for each other in a circle
-        write.lock_words(connection, filter(None, map(targets.word, entries)))
+        lock_words(connection, filter(None, map(targets.word, entries)))
         decided = self._decided(connection, entries, access, many, lock=True).recorded(connection, audit)
         write.store(connection, decided.batch)
         if decided.parameters:
@@ -210,10 +213,17 @@ class Transactions:
     def _targets(
         self, connection: Connection, entries: Sequence[Entry], access: Access, many: bool
     ) -> list[Target]:
-        found: list[Target] = []
+        asked: list[tuple[Entry, Query | None]] = []
         for entry in sorted(entries, key=lambda entry: ORDER[entry.method]):
             with named(entry, many):
-                found += targets.targets_of(connection, entry, access, found, self._base, self._deletes)
+                asked.append((entry, targets.query_of(entry, self._base)))
+        ahead = Ahead(connection, access, [query for _, query in asked if query])
+        found: list[Target] = []
+        for entry, query in asked:
+            with named(entry, many):
+                found += targets.targets_of(
+                    connection, entry, query, access, found, self._base, self._deletes, ahead
+                )
         targets.refuse_twice(found)
         return found
 

@@ -98,7 +98,7 @@ class FollowUp:
     days: int
     now: clock.Clock = clock.now
 
-    def __call__(self, work: outbox.Work) -> outbox.Settled:
+    def __call__(self, work: outbox.Work) -> outbox.Outcome:
         """Open the Task, unless the Encounter is gone or no longer finished."""
         access = Access.system("transitional care")
         with self.database.read() as connection:

@@ -13,9 +13,11 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 
+from sqlalchemy import Connection
+
 from hub import clock, outbox
 from hub.inbox import work as inbox
-from hub.inbox.messages import REFUSED, Message
+from hub.inbox.messages import REFUSED, Awaited, Message
 from hub.problems import Problem
 from hub.store.engine import Database
 
@@ -29,15 +31,18 @@ TRANSIENT = ("busy", "no-space", "exception")
 
 
 class Park(Exception):
-    """Raised by a handler: the message waits in `state` for a person, because of `reason` at `where`."""
+    """Raised by a handler: the message waits in `state` for a person, because of `reason` at `where`; with `awaits`
+    until what it names is there (hub.inbox.waits). `code` is what its sender calls such a fault, if it has a
+    name."""
 
-    def __init__(self, state: str, reason: str, where: str = ""):
+    def __init__(self, state: str, reason: str, where: str = "", awaits: Awaited | None = None, code: str = ""):
         super().__init__(state, reason, where)
-        self.state, self.reason, self.where = state, reason, where
+        self.state, self.reason, self.where, self.awaits, self.code = state, reason, where, awaits, code
 
 
 MessageHandler = Callable[[Message], None]
-WorkHandler = Callable[[outbox.Work], outbox.Settled]
+ParkedHandler = Callable[[Connection, Message, Park], None]
+WorkHandler = outbox.Handler
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +56,8 @@ class Chore:
 @dataclass
 class Worker:
     """`arrivals` moves messages to the inbox that wait elsewhere (hub.spool). `messages` by source; `work` by kind
-    (quick, local); `deliveries` by kind (they wait for other machines)."""
+    (quick, local); `deliveries` by kind (they wait for other machines). A message is dead after `tries`. `parked`,
+    by source, is called in the transaction that parks a message."""
 
     database: Database
     messages: Mapping[str, MessageHandler]
@@ -61,14 +67,19 @@ class Worker:
     now: clock.Clock = clock.now
     arrivals: Callable[[], int] = lambda: 0
     delivery_lanes: int = 4
+    message_lanes: int = 1
+    tries: int = inbox.MAX_ATTEMPTS
+    parked: Mapping[str, ParkedHandler] = field(default_factory=dict)
+    _walks: dict[int, inbox.Walk] = field(default_factory=dict)
     _signals: list[threading.Event] = field(default_factory=list)
     _stop: threading.Event = field(default_factory=threading.Event)
     _threads: list[threading.Thread] = field(default_factory=list)
 
     def start(self) -> None:
         """Start the lanes: inbox, local work, deliveries, chores."""
+        messages = [self._messages_lane] * self.message_lanes
         deliveries = [self._deliveries_lane] * self.delivery_lanes
-        lanes = (self._messages_lane, self._work_lane, self._chores_lane, *deliveries)
+        lanes = (*messages, self._work_lane, self._chores_lane, *deliveries)
         for number, lane in enumerate(lanes):
             signal = threading.Event()
             name = f"worker-{number}{lane.__name__}"
@@ -104,52 +115,65 @@ class Worker:
                 self._stop.wait(BROKEN_SECONDS)
 
     def _messages_lane(self) -> bool:
+        walk = self._walks.setdefault(threading.get_ident(), inbox.Walk())
         self.arrivals()
         with self.database.read() as connection:  # a look costs no lock
             if not inbox.is_due(connection, self._micros()):
                 return False
         claimed = self.database.writing(
-            lambda connection: inbox.claim(connection, self._micros(), LEASE.seconds, BATCH)
+            lambda connection: inbox.claim(connection, self._micros(), LEASE.seconds, BATCH, self.tries, walk)
         )
         for message in claimed:
-            self._message(message)
+            try:
+                self._message(message)
+            except inbox.Lost:
+                log.warning("message %s of %s: its lease ended, another worker has it", message.seq, message.source)
         return bool(claimed)
 
     def _message(self, message: Message) -> None:
         try:
             self.messages[message.source](message)
+        except inbox.Lost:
+            raise
         except Park as park:
-            self._parked(message, park.state, park.reason, park.where)
+            self._parked(message, park)
         except Problem as problem:
             if problem.kind in TRANSIENT:
                 self._again(message, problem.kind)
             else:
-                self._parked(message, REFUSED, str(problem), problem.issues[0].where)
+                self._parked(message, Park(REFUSED, str(problem), problem.issues[0].where))
         except Exception as error:  # a fault of ours: the message waits, then is put where a person sees it
             log.error("message %s of %s: %s", message.seq, message.source, _named(error))
             self._again(message, type(error).__name__)
 
-    def _parked(self, message: Message, state: str, reason: str, where: str) -> None:
-        log.warning("message %s of %s waits: %s (%s)", message.seq, message.source, state, where)
-        self.database.writing(
-            lambda connection: inbox.parked(connection, message.seq, state, reason, where[:64], self._micros())
-        )
+    def _parked(self, message: Message, park: Park) -> None:
+        why = park.state, park.reason, park.where
+
+        def end(connection: Connection) -> None:
+            inbox.parked(connection, message, *why, self._micros(), park.awaits)
+            if told := self.parked.get(message.source):
+                told(connection, message, park)
+
+        self.database.writing(end)
+        log.warning("message %s of %s waits: %s (%s)", message.seq, message.source, park.state, park.where)
 
     def _again(self, message: Message, reason: str) -> None:
-        due = self._micros() + 1_000_000 * 2 ** min(message.attempts, 8)
-        self.database.writing(lambda connection: inbox.retry_later(connection, message.seq, due, reason))
+        due = self._micros() + inbox.wait_after(message.attempts + 1)
+        self.database.writing(lambda connection: inbox.retry_later(connection, message, due, reason, self.tries))
 
     def _work_lane(self) -> bool:
+        """What the handlers did not settle themselves is settled at once for all: a worker that dies before that
+        leaves rows that are done again."""
         claimed = self._claim(self.work, BATCH)
-        for one in claimed:
-            self._do(self.work, one)
+        outcomes = [(one, self._outcome(self.work, one)) for one in claimed]
+        self._settle(outcomes)
         return bool(claimed)
 
     def _deliveries_lane(self) -> bool:
         """One of several: a slow receiver holds one lane, not the others."""
         claimed = self._claim(self.deliveries, 1)
         for one in claimed:
-            self._do(self.deliveries, one)
+            self._settle([(one, self._outcome(self.deliveries, one))])
         return bool(claimed)
 
     def _chores_lane(self) -> bool:
@@ -158,8 +182,17 @@ class Worker:
             for chore in self.chores:
                 if self._micros() - last[id(chore)] >= chore.every / clock.MICROSECOND:
                     last[id(chore)] = self._micros()
-                    chore.do(last[id(chore)])
+                    if self._done(chore, last[id(chore)]):
+                        self.wake()
         return False
+
+    def _done(self, chore: Chore, now: int) -> bool:
+        """Whether the chore did something. One that fails keeps no other from its turn."""
+        try:
+            return bool(chore.do(now))
+        except Exception as error:
+            log.error("chore: %s; goes on", _named(error))
+            return False
 
     def _claim(self, handlers: Mapping[str, WorkHandler], limit: int) -> list[outbox.Work]:
         with self.database.read() as connection:
@@ -169,13 +202,17 @@ class Worker:
             lambda connection: outbox.claim(connection, tuple(handlers), self._micros(), LEASE.seconds, limit)
         )
 
-    def _do(self, handlers: Mapping[str, WorkHandler], one: outbox.Work) -> None:
+    def _outcome(self, handlers: Mapping[str, WorkHandler], one: outbox.Work) -> outbox.Outcome:
         try:
-            settled = handlers[one.kind](one)
+            return handlers[one.kind](one)
         except Exception as error:
             log.error("%s %s: %s", one.kind, one.seq, _named(error))
-            settled = outbox.Later(self._micros() + 1_000_000 * 2 ** min(one.attempts, 10), type(error).__name__)
-        self.database.writing(lambda connection: outbox.settle(connection, one, settled))
+            return outbox.Later(self._micros() + 1_000_000 * 2 ** min(one.attempts, 10), type(error).__name__)
+
+    def _settle(self, outcomes: Sequence[tuple[outbox.Work, outbox.Outcome]]) -> None:
+        left = [(one, outcome) for one, outcome in outcomes if not isinstance(outcome, outbox.Ended)]
+        if left:
+            self.database.writing(lambda connection: [outbox.settle(connection, *each) for each in left])
 
     def _micros(self) -> int:
         return clock.micros(self.now())

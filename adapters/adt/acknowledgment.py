@@ -34,22 +34,32 @@ _TEXTS = {
 }
 
 
-def ack(header: Header | None, code: str, at: datetime, control_id: str, error: Error | None = None) -> bytes:
-    """The acknowledgment. `code` is of table 0008, `at` aware, `control_id` that of the ACK itself."""
+def ack(
+    header: Header | None,
+    code: str,
+    at: datetime,
+    control_id: str,
+    error: Error | None = None,
+    wants: tuple[str, str] = ("", ""),
+) -> bytes:
+    """The acknowledgment. `code` is of table 0008, `at` aware, `control_id` that of the ACK itself; `wants` is what
+    it asks for itself (MSH-15, MSH-16)."""
     marks = header.separators if header else STANDARD
-    segments = [_msh(header, marks, at, control_id), _msa(header, marks, code, error)]
+    segments = [_msh(header, marks, at, control_id, wants), _msa(header, marks, code, error)]
     if error:
         segments.append(_err(header, marks, error))
     return "".join(segment + "\r" for segment in segments).encode("latin-1", "replace")
 
 
 def refusal(header: Header | None, production: bool = True) -> tuple[str, Error] | None:
-    """What must be refused from the header alone: (AR, or CR in enhanced mode, and the error), or None."""
+    """What must be refused from the header alone: (AR, or CR in enhanced mode, and the error), or None. HL7 keeps
+    CR for MSH-9, MSH-11 and MSH-12; a missing control id is CE there."""
     if header is None:
         return "AR", ("100", "MSH-1", "No message header")
     for wrong, code, where in _checks(header, production):
         if wrong:
-            return "CR" if header.enhanced else "AR", (code, where, _TEXTS[code])
+            rejected = "CE" if where == "MSH-10" else "CR"
+            return rejected if header.enhanced else "AR", (code, where, _TEXTS[code])
     return None
 
 
@@ -63,7 +73,7 @@ def _checks(header: Header, production: bool) -> tuple[tuple[bool, str, str], ..
     )
 
 
-def _msh(header: Header | None, marks: str, at: datetime, control_id: str) -> str:
+def _msh(header: Header | None, marks: str, at: datetime, control_id: str, wants: tuple[str, str]) -> str:
     to = header or _NOBODY
     component = marks[1]
     kind = f"ACK{component}{to.event}" if to.event else "ACK"
@@ -82,7 +92,8 @@ def _msh(header: Header | None, marks: str, at: datetime, control_id: str) -> st
         to.processing_id or "P",
         to.version if _VERSION.fullmatch(to.version) else DEFAULT_VERSION,
     ]
-    fields += ["", "", "", "", "", to.charset] if to.charset else []
+    more = ["", "", *wants, "", to.charset.replace(STANDARD[2], marks[2])]
+    fields += more if to.charset else more[:4] if any(wants) else []
     return marks[0].join(fields)
 
 

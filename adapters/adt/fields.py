@@ -124,7 +124,7 @@ READ: Mapping[str, Mapping[int, tuple[str, Reader]]] = {
         30: ("dead", CODE),
         40: ("telecoms", XTNS),
     },
-    "PD1": {3: ("practices", XONS), 4: ("practitioners", XCNS)},
+    "PD1": {3: ("practices", XONS), 4: ("practitioners", XCNS), 12: ("protection", CODE)},
     "PV1": {
         2: ("patient_class", CODE),
         3: ("location", PLACE),
@@ -138,6 +138,7 @@ READ: Mapping[str, Mapping[int, tuple[str, Reader]]] = {
         11: ("temporary_location", PLACE),
         13: ("readmission", CODE),
         14: ("admit_source", CODE),
+        16: ("courtesy", CODE),
         17: ("admitting", XCNS),
         19: ("visit_number", CX1),
         36: ("discharge_disposition", CODE),
@@ -145,6 +146,7 @@ READ: Mapping[str, Mapping[int, tuple[str, Reader]]] = {
         42: ("pending_location", PLACE),
         44: ("admitted_at", dtm),
         45: ("discharged_at", dtm),
+        50: ("alternate_number", CX1),
         52: ("others", XCNS),
     },
     "PV2": {
@@ -152,6 +154,7 @@ READ: Mapping[str, Mapping[int, tuple[str, Reader]]] = {
         8: ("expected_admission", dtm),
         9: ("expected_discharge", dtm),
         11: ("days", CODE),
+        22: ("protection", CODE),
         25: ("priority", CODE),
     },
     "NK1": {

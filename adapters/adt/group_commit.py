@@ -2,7 +2,8 @@
 
 No delay is added: a message that comes alone is committed alone. One thread commits, so the batches, and with
 them the messages of each connection, are settled in the order in which they were handed in.
-A slip without an arrival is settled in its turn and nothing of it is stored.
+A slip may hold several arrivals (a batch): they are in one commit. One without arrivals is settled in its turn and
+nothing of it is stored.
 Refuses: nothing; an error of the commit goes to all slips of its batch, and none of them is acknowledged.
 """
 
@@ -29,18 +30,21 @@ def into(database: Database) -> Accept:
 
 
 class GroupCommit(Generic[Slip]):
-    """`arrival_of` finds the arrival of a slip; `settled(slips, receipts or the error)` is called in the
-    committing thread, once a batch, after the commit has returned or failed."""
+    """`arrivals_of` finds the arrivals of a slip. `settled(slips, the receipts of each or the error)` is called in
+    the committing thread, once a batch, after the commit has returned or failed. `before` is called before it; what
+    it raises fails the batch."""
 
     def __init__(
         self,
         accept: Accept,
-        arrival_of: Callable[[Slip], Arrival | None],
-        settled: Callable[[list[Slip], list[Receipt] | Exception], None],
+        arrivals_of: Callable[[Slip], Sequence[Arrival]],
+        settled: Callable[[list[Slip], list[list[Receipt]] | Exception], None],
+        before: Callable[[list[Slip]], None] = lambda slips: None,
     ):
         self._accept = accept
-        self._arrival_of = arrival_of
+        self._arrivals_of = arrivals_of
         self._settled = settled
+        self._before = before
         self._queue: SimpleQueue[Slip | None] = SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="mllp-commit", daemon=True)
 
@@ -77,16 +81,14 @@ class GroupCommit(Generic[Slip]):
 
     def _commit(self, batch: list[Slip]) -> None:
         try:
-            outcome: list[Receipt] | Exception = self._accepted(batch)
+            self._before(batch)
+            outcome: list[list[Receipt]] | Exception = self._accepted(batch)
         except Exception as error:
             outcome = error
         self._settled(batch, outcome)
 
-    def _accepted(self, batch: list[Slip]) -> list[Receipt]:
-        arrivals = [self._arrival_of(slip) for slip in batch]
-        kept = [arrival for arrival in arrivals if arrival is not None]
-        receipts = self._accept(kept) if kept else []
-        if len(kept) == len(batch):
-            return receipts
-        given = iter(receipts)
-        return ["new" if arrival is None else next(given) for arrival in arrivals]
+    def _accepted(self, batch: list[Slip]) -> list[list[Receipt]]:
+        kept = [self._arrivals_of(slip) for slip in batch]
+        every = [arrival for arrivals in kept for arrival in arrivals]
+        receipts = iter(self._accept(every) if every else ())
+        return [[next(receipts) for _ in arrivals] for arrivals in kept]

@@ -35,7 +35,7 @@ class Header(NamedTuple):
     version: str  # MSH-12.1
     accept_ack: str  # MSH-15
     application_ack: str  # MSH-16
-    charset: str  # MSH-18, first repetition
+    charset: str  # MSH-18, its repetitions (if there are several) between ~
 
     @property
     def facility_code(self) -> str:
@@ -75,7 +75,7 @@ def header(raw: bytes) -> Header:
         parts[11].partition(component)[0],
         parts[14],
         parts[15],
-        parts[17].partition(separators[2])[0],
+        parts[17].replace(separators[2], STANDARD[2]),
     )
 
 

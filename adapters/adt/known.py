@@ -2,29 +2,38 @@
 
 Rules: docs/adr/0006: messages are kept, and read again. `subject` of an inbox message is its visit at the facility,
 or the person for events of no visit.
-Refuses: nothing; it only reads.
+Refuses (Park): a cancel of a visit that nobody has told of; else it only reads.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection
 
-from fhir_mappings.adt.entries import escaped
+from fhir_mappings.adt.events import EVENTS
 from fhir_mappings.adt.facilities import Facility
 from fhir_mappings.adt.member_keys import MemberKeys
+from fhir_mappings.adt.records import AdtMessage
 from hub.access import Access
 from hub.fhir import json
+from hub.inbox import held
 from hub.inbox import work as inbox
-from hub.inbox.messages import PROCESSED
+from hub.search.criterion import ReferenceValue, TokenValue
 from hub.search.query import Limits, parse
-from hub.store import read
+from hub.store import keyed, read
+from hub.store.criteria import value_key
+from hub.store.read import Stored
+from hub.worker import Park
 
 LATEST_EVENTS = 20  # of a member: the newest event is hardly ever further back
-VISITS = 50  # of a member at one facility, newest first: a late message is older than what is not looked at
+VISITS = 200  # of a member that are looked at at a time
 PERSON = "person"
+VISIT = "visit"  # what a cancel waits for (hub.inbox.waits): a message of its visit
 DAY = len("2026-11-22")
+
+Token = tuple[str, str]  # system, value
+Asked = tuple[str, str, str]  # type, system, value of an identifier
 
 
 def subject(facility: Facility, keys: MemberKeys) -> str:
@@ -36,32 +45,64 @@ def _person(facility: Facility, keys: MemberKeys) -> str:
     return f"{facility.code}|{PERSON}|{keys.mrn or keys.cin}"
 
 
+class Emptied(Exception):
+    """Messages that would be read again were emptied (hub.inbox.retention)."""
+
+
+def refuse_cancel_of_nothing(record: AdtMessage, about: str) -> None:
+    """A cancel of a visit that nobody has told of waits for it. Raises Park."""
+    if EVENTS[record.event].withdraws:
+        why = ("waiting", "204: no message of this visit has come yet", "PV1-19")
+        raise Park(*why, awaits=held.thing(VISIT, about), code="204")
+
+
+def is_visit_known(connection: Connection, about: str) -> bool:
+    """Whether a message of a visit has been processed; for hub.inbox.waits."""
+    return bool(inbox.seqs_told(connection, about))
+
+
 def others(connection: Connection, about: str, seq: int) -> dict[int, bytes]:
-    """The subject's messages that are in the store already, by their place in the inbox."""
+    """The subject's messages that are in the store already, by their place in the inbox. Raises Emptied."""
     found = inbox.of_subject(connection, about)
-    return {other.seq: other.raw for other in found if other.state == PROCESSED and other.seq != seq}
+    there = {other.seq: other.raw for other in found if other.is_told and other.seq != seq}
+    if not all(there.values()):
+        raise Emptied
+    return there
 
 
 def told_of(
     connection: Connection, access: Access, patient: str, facility: Facility, keys: MemberKeys
 ) -> dict[int, bytes]:
     """All that this feed told of the person: messages of their visits and of no visit."""
-    wanted = [("subject", f"Patient/{patient}"), ("_sort", "-date")]
-    rows = read.page(connection, access, parse("Encounter", wanted, Limits()), (), VISITS)
     numbers = {
         identifier["value"]
-        for row in rows
-        if row.body
-        for identifier in json.stored(row.body).get("identifier", ())
+        for encounter in _visits(connection, access, patient)
+        for identifier in encounter.get("identifier", ())
         if identifier.get("system") == facility.visit_system
     }
     subjects = [_person(facility, keys), *(f"{facility.code}|{number}" for number in sorted(numbers))]
     return {seq: raw for about in subjects for seq, raw in others(connection, about, -1).items()}
 
 
-def patients(connection: Connection, access: Access, system: str, value: str) -> list[dict[str, Any]]:
-    """Up to three with this identifier: two are too many already."""
-    return _identified(connection, access, "Patient", [(system, value)], 3)
+def _visits(connection: Connection, access: Access, patient: str) -> Iterator[dict[str, Any]]:
+    """All of them: the newest word on an address may stand in the oldest visit."""
+    query, after = parse("Encounter", [("subject", f"Patient/{patient}")], Limits()), list[int]()
+    while rows := read.page(connection, access, query, after, VISITS):
+        yield from (json.stored(row.body) for row in rows if row.body)
+        after = [rows[-1].rid]
+
+
+def patients(connection: Connection, access: Access, tokens: Sequence[Token]) -> list[dict[str, Any]]:
+    """Those with one of these identifiers, up to three of each: two are too many already."""
+    found = _identified(connection, access, [("Patient", *token) for token in tokens], 3)
+    return [resource for _, resource in found]
+
+
+def encounters(connection: Connection, facility: Facility, number: str) -> list[dict[str, Any]]:
+    """Up to four with this visit number."""
+    access = Access.system("adt visits")
+    found = _identified(connection, access, [("Encounter", facility.visit_system, number)], 4)
+    return [resource for _, resource in found]
 
 
 def directory(
@@ -69,30 +110,33 @@ def directory(
 ) -> Mapping[str, str]:
     """fullUrl -> reference of those entries (type, system, value, fullUrl) that are there. Of several with one
     number the first counts: they are the same."""
+    urls = {(kind, system, value): url for kind, system, value, url in keys}
     found: dict[str, str] = {}
-    for kind in dict.fromkeys(kind for kind, *_ in keys):
-        wanted = {(system, value): url for each, system, value, url in keys if each == kind}
-        for resource in _identified(connection, access, kind, list(wanted), 4 * len(wanted)):
-            for identifier in resource.get("identifier", ()):
-                url = wanted.get((identifier.get("system"), identifier.get("value")))
-                if url:
-                    found.setdefault(url, f"{kind}/{resource['id']}")
+    for asked, resource in _identified(connection, access, list(urls), 1):
+        found.setdefault(urls[asked], f"{asked[0]}/{resource['id']}")
     return found
 
 
 def _identified(
-    connection: Connection, access: Access, kind: str, tokens: Iterable[tuple[str, str]], most: int
-) -> list[dict[str, Any]]:
-    asked = ",".join(f"{system}|{escaped(value)}" for system, value in tokens)
-    rows = read.page(connection, access, parse(kind, [("identifier", asked)], Limits()), (), most)
-    return [json.stored(row.body) for row in rows if row.body]
+    connection: Connection, access: Access, asked: Sequence[Asked], most: int
+) -> list[tuple[Asked, dict[str, Any]]]:
+    """What has one of these identifiers: one statement for all."""
+    for kind in {kind for kind, *_ in asked}:
+        access.require("search-type", kind)
+    by_key = {
+        value_key((kind, "identifier"), TokenValue(system, value)): (kind, system, value)
+        for kind, system, value in asked
+    }
+    rows = keyed.of_any(connection, access.sight, by_key, most)
+    return [(by_key[key], json.stored(Stored(*row).body or b"")) for key, row in rows]
 
 
 def as_of(connection: Connection, access: Access, identity: str, facility: Facility) -> datetime | None:
     """When the newest event was recorded that this feed told of the member, by the Provenance of its messages."""
-    wanted = [("target", f"Patient/{identity}"), ("_sort", "-_lastUpdated")]
-    rows = read.page(connection, access, parse("Provenance", wanted, Limits()), (), LATEST_EVENTS)
-    found = (json.stored(row.body) for row in rows if row.body)
+    access.require("search-type", "Provenance")
+    key = value_key(("Provenance", "target"), ReferenceValue("Patient", identity))
+    rows = keyed.newest(connection, access.sight, key, LATEST_EVENTS)
+    found = (json.stored(Stored(*row).body or b"") for row in rows)
     told = (_recorded(provenance) for provenance in found if _feed(provenance) == facility.feed)
     return max((_moment(at, facility) for at in told if len(at) >= DAY), default=None)
 

@@ -20,16 +20,29 @@ from fhir_mappings.adt.records import AdtMessage, PatientFields, given
 from hub import clock
 from hub.access import Access
 from hub.fhir import json
-from hub.identity import former, resolve
+from hub.identity import decided, former, pairs, resolve
+from hub.identity.candidates import identified
 from hub.identity.feeds import Number
 from hub.identity.patient import person_of
-from hub.identity.resolve import CONTRADICTION, Resolution
+from hub.identity.resolve import CONTRADICTION, NEW, Resolution
 from hub.identity.strong import US_MBI, Systems
+from hub.inbox.messages import Awaited
+from hub.search import merged
 from hub.store import read
 from hub.store.engine import Database
 
 SEXES = {"F": "female", "M": "male"}
 Token = tuple[str, str]
+
+
+class Undecided(Unmatched):
+    """A person is asked; `awaits` names the question, if it is open."""
+
+    def __init__(self, awaits: Awaited | None):
+        super().__init__("The identifiers name another member, or a person with another name", "PID-3")
+        self.awaits = awaits
+
+
 Resource = dict[str, Any]
 
 
@@ -103,7 +116,9 @@ class Members:
         found = resolve.resolve(connection, person, source, key, self._micros())
         if found.outcome == CONTRADICTION:
             self.database.writing(lambda writing: resolve.ask(writing, found, self._micros()))
-            raise Unmatched("The identifiers name another member, or a person with another name", "PID-3")
+            raise Undecided(decided.between(connection, (found.person, *found.review)))
+        if found.outcome == NEW and _are_two(connection, found):
+            raise Undecided(None)
         return found
 
     def settle(
@@ -116,6 +131,14 @@ class Members:
         return clock.micros(self.now())
 
 
+def _are_two(connection: Connection, found: Resolution) -> bool:
+    """A person said that it is nobody who has one of its numbers: then one of them has a wrong number."""
+    apart = pairs.all_held_apart(connection, found.person)
+    return bool(apart) and any(
+        one.patient and one.person in apart for one in identified(connection, found.said, {found.person})
+    )
+
+
 def _own(keys: MemberKeys, facility: Facility) -> Token:
     """The record number; without one the CIN."""
     own = [token for token in keys.tokens if token[0] == facility.mrn_system]
@@ -124,16 +147,20 @@ def _own(keys: MemberKeys, facility: Facility) -> Token:
 
 def patient(connection: Connection, access: Access, identity: str) -> Mapping[str, Any] | None:
     """The member with this id, who may have become another one meanwhile."""
-    found = read.current(connection, access, "Patient", former.member_of(connection, identity))
+    found = read.current(connection, access, "Patient", _now(connection, identity))
     return json.stored(found.body) if found and found.body else None
 
 
 def of_numbers(connection: Connection, access: Access, tokens: Sequence[Token]) -> dict[str, Mapping[str, Any]]:
     """By id the members who have one of these numbers."""
     found: dict[str, Mapping[str, Any]] = {}
-    for system, value in tokens:
-        for one in store.patients(connection, access, system, value):
-            member = patient(connection, access, one["id"])
-            if member is not None:
-                found[member["id"]] = member
+    for one in store.patients(connection, access, tokens):
+        member = one if _now(connection, one["id"]) == one["id"] else patient(connection, access, one["id"])
+        if member is not None:
+            found[member["id"]] = member
     return found
+
+
+def _now(connection: Connection, identity: str) -> str:
+    """Where nobody was ever merged, nobody is asked; the commit looks again."""
+    return former.member_of(connection, identity) if merged.are_there() else identity

@@ -19,7 +19,7 @@ import hl7
 from adapters.adt.charset import decode, encoding
 from adapters.adt.escapes import unescape
 from adapters.adt.fields import NULL, READ, Field, dtm
-from adapters.adt.header import Header, header
+from adapters.adt.header import Header, first_line, header
 from fhir_mappings.adt.events import EVENTS, MERGE
 from fhir_mappings.adt.problems import Unreadable
 from fhir_mappings.adt.records import (
@@ -40,6 +40,8 @@ Values = dict[str, Any]
 Segments = Sequence[tuple[str, Values]]
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 NULL_FIELD: Field = [[[NULL]]]
+_SEQUENCE = 13
+_MOST_DIGITS = 15  # of MSH-13
 
 
 def parse(raw: bytes) -> AdtMessage:
@@ -51,10 +53,17 @@ def parse(raw: bytes) -> AdtMessage:
         raise Unreadable("A control character in a text", "MSH-10")
     codec = encoding(head.charset)
     segments = _segments(decode(raw, codec), head, codec)
-    return _record(head, segments, sha256(raw).hexdigest())
+    return _record(head, segments, sha256(raw).hexdigest(), _sequence(raw, head))
 
 
-def _record(head: Header, segments: Segments, digest: str) -> AdtMessage:
+def _sequence(raw: bytes, head: Header) -> int:
+    """MSH-13; -1 where it is no number."""
+    fields = first_line(raw).split(head.separators[0].encode("latin-1"), _SEQUENCE + 1)
+    text = fields[_SEQUENCE - 1] if len(fields) >= _SEQUENCE else b""
+    return int(text) if text.isdigit() and len(text) <= _MOST_DIGITS else -1
+
+
+def _record(head: Header, segments: Segments, digest: str, sequence: int) -> AdtMessage:
     event, patient = _first(segments, "EVN"), _first(segments, "PID", "PD1")
     if all(kind != "PID" for kind, _ in segments):
         raise Unreadable("No patient segment", "PID", "100")
@@ -80,6 +89,7 @@ def _record(head: Header, segments: Segments, digest: str) -> AdtMessage:
         allergies=tuple(Allergy(kind, **values) for kind, values in segments if kind in ("AL1", "IAM")),
         roles=tuple(Role(kind, **values) for kind, values in segments if kind in ("ROL", "PRT")),
         merges=tuple(_merges(segments)) if EVENTS[head.event].scope == MERGE else (),
+        sequence=sequence,
     )
 
 

@@ -3,7 +3,8 @@
 Rules: HL7 "Transport Specification: MLLP, Release 1"
 (https://www.hl7.org/implement/standards/product_brief.cfm?product_id=55)
 Refuses, by closing without an answer: broken framing, a frame past the largest size, a half frame that is not
-complete within the idle time (so a byte now and then does not hold the place either), a fault of our own.
+complete within the idle time (so a byte now and then does not hold the place either), a peer that does not read its
+acknowledgments for the stall time, a fault of our own.
 Ceiling of memory: one half frame, PENDING_BYTES and one read of the socket (256 KiB) a connection.
 """
 
@@ -27,6 +28,8 @@ class Listener(Protocol):
 
     max_bytes: int
     idle_seconds: float
+    stall_seconds: float
+    tolerant: bool
 
     def joined(self, connection: "Connection") -> None: ...
     def took(self, connection: "Connection", frame: bytes) -> None: ...
@@ -36,12 +39,13 @@ class Listener(Protocol):
 class Connection(asyncio.Protocol):
     def __init__(self, listener: Listener):
         self._listener = listener
-        self._splitter = Splitter(listener.max_bytes)
+        self._splitter = Splitter(listener.max_bytes, listener.tolerant)
         self._frames = self._bytes = 0  # handed over and not yet settled
         self._over = False  # nothing more will come
         self._broken = False  # what came is not to be looked at any more
         self._peer_reads = True
         self._timer: asyncio.TimerHandle | None = None
+        self._stall_timer: asyncio.TimerHandle | None = None
         self._transport: asyncio.Transport
         self.peer: Peer
 
@@ -63,15 +67,18 @@ class Connection(asyncio.Protocol):
     def connection_lost(self, _error: Exception | None) -> None:
         self._broken = True
         self._stop_timer()
+        self._stop_stall_timer()
         self._listener.left(self, self._splitter.dropped)
 
     def pause_writing(self) -> None:
         """The peer does not read its acknowledgments: no more messages of it until it does."""
         self._peer_reads = False
+        self._start_stall_timer()
         self._go_on()
 
     def resume_writing(self) -> None:
         self._peer_reads = True
+        self._stop_stall_timer()
         self._go_on()
 
     def finish(self) -> None:
@@ -100,8 +107,11 @@ class Connection(asyncio.Protocol):
         self._close()
 
     def _close(self) -> None:
-        if not self._transport.is_closing():  # a transport of TLS does not bear it twice
-            self._transport.close()
+        if self._transport.is_closing():  # a transport of TLS does not bear it twice
+            return
+        self._transport.close()
+        if self._transport.get_write_buffer_size():
+            self._start_stall_timer()
 
     def _go_on(self) -> None:
         """Hand over what is complete and fits, then decide: read on, pause, wait or close."""
@@ -145,6 +155,21 @@ class Connection(asyncio.Protocol):
         if self._timer:
             self._timer.cancel()
             self._timer = None
+
+    def _start_stall_timer(self) -> None:
+        if self._stall_timer is None:
+            loop = asyncio.get_running_loop()
+            self._stall_timer = loop.call_later(self._listener.stall_seconds, self._stalled)
+
+    def _stop_stall_timer(self) -> None:
+        if self._stall_timer:
+            self._stall_timer.cancel()
+            self._stall_timer = None
+
+    def _stalled(self) -> None:
+        """What the peer did not read is thrown away: it sends those messages again."""
+        log.warning("MLLP connection from %s closed: it does not read its ACKs", self._peer())
+        self.abort()
 
     def _peer(self) -> str:
         host, port, *_ = self._transport.get_extra_info("peername") or ("unknown", 0)

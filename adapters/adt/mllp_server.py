@@ -2,11 +2,11 @@
 
 Rules: HL7 "Transport Specification: MLLP, Release 1"; HL7 v2.5.1 chapter 2.9 (acknowledgments)
 It runs in a thread and an event loop of its own, so that slow work elsewhere in the hub does not hold up senders.
+It may have several doors (adapters.adt.mllp_door); all share the loop and the commits.
 A fault of ours (database down, disk full) is answered with silence and a closed connection, never with a NACK:
 senders drop what is NACKed and send again what is not answered.
-With `tls` it speaks TLS alone; with `senders` a facility is believed from its own connections only.
-Refuses: more than MAX_CONNECTIONS. Then the oldest connection that never finished a frame makes room; where all
-have, the new one is closed.
+Refuses: messages of a facility by a connection that may not send for it; that is told to `alarm` first, and where
+it cannot be recorded nobody is answered.
 """
 
 import asyncio
@@ -14,26 +14,40 @@ import logging
 import secrets
 import threading
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime
 
+from adapters.adt.batches import BatchIntake, batch_answer, batch_intake, is_batch
 from adapters.adt.group_commit import Accept, GroupCommit
 from adapters.adt.intake import Intake, answer, intake, is_work
 from adapters.adt.mllp_connection import Connection
-from adapters.adt.senders import Senders
-from adapters.adt.tls import ServerTls
+from adapters.adt.mllp_door import Door, OpenDoor
 from hub.clock import Clock, micros
 from hub.inbox.arrivals import Receipt
 from hub.inbox.messages import Arrival
 from hub.problems import Problem
 
-MAX_CONNECTIONS = 512
 BACKLOG = 512
 HANDSHAKE_SECONDS = 10
 
 log = logging.getLogger(__name__)
+Alarm = Callable[[Sequence["Stranger"]], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Stranger:
+    """A message for a facility that its connection may not send for."""
+
+    door: str
+    address: str
+    facility: str
+
+
+def no_alarm(_strangers: Sequence[Stranger]) -> None:
+    """Where nothing is recorded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,50 +55,55 @@ class _Slip:
     """A frame on its way to the inbox, and where its answer goes."""
 
     connection: Connection
-    taken: Intake
+    frame: bytes
+    taken: Intake | BatchIntake
+    strangers: Sequence[Stranger] = ()
 
     @property
-    def arrival(self) -> Arrival | None:
-        return self.taken.arrival if self.taken.kept else None
+    def arrivals(self) -> Sequence[Arrival]:
+        if isinstance(self.taken, BatchIntake):
+            return self.taken.arrivals
+        return (self.taken.arrival,) if self.taken.kept else ()
+
+    def is_work(self, receipts: Sequence[Receipt]) -> bool:
+        if isinstance(self.taken, BatchIntake):
+            kept = [part for part in self.taken.parts if part.kept and self.taken.whole is None]
+            return any(map(is_work, kept, receipts))
+        return bool(receipts) and is_work(self.taken, receipts[0])
 
 
 class MllpListener:
     """`accept` makes arrivals durable (group_commit.into); `on_accepted` is called in the listener's thread
-    after the acknowledgments of new work have left. `counted` counts what happened, for whoever watches."""
+    after the acknowledgments of new work have left; `returns` says for which facilities application acknowledgments
+    leave later. `counted` counts what happened, for whoever watches."""
 
     def __init__(
         self,
-        host: str,
-        port: int,
+        doors: Sequence[Door],
         *,
         accept: Accept,
         clock: Clock,
-        max_bytes: int,
-        idle_seconds: float,
-        production: bool,
         on_accepted: Callable[[], None],
-        max_connections: int = MAX_CONNECTIONS,
-        tls: ServerTls | None = None,
-        senders: Senders | None = None,
+        alarm: Alarm = no_alarm,
+        returns: Callable[[str], bool] = lambda facility: False,
     ):
-        self.max_bytes = max_bytes
-        self.idle_seconds = idle_seconds
         self.counted: Counter[str] = Counter()
-        self._address = (host, port)
+        self._doors = [OpenDoor(door, self._took, self.counted) for door in doors]
         self._clock = clock
-        self._production = production
         self._on_accepted = on_accepted
-        self._max_connections = max_connections
-        self._tls = tls
-        self._senders = senders
-        self._connections: set[Connection] = set()
-        self._unproven: dict[Connection, None] = {}  # never finished a frame; oldest first
-        self._commits = GroupCommit[_Slip](accept, lambda slip: slip.arrival, self._settled)
+        self._alarm = alarm
+        self._returns = returns
+        self._commits = GroupCommit[_Slip](accept, lambda slip: slip.arrivals, self._settled, self._warn)
         self._grace = 0.0
 
-    def start(self) -> int:
-        """Listen; the port. Raises OSError where the address cannot be had."""
-        started: Future[int] = Future()
+    @property
+    def addresses(self) -> list[str]:
+        """Where it listens, for people."""
+        return [str(door.door) for door in self._doors]
+
+    def start(self) -> list[int]:
+        """Listen; the port of each door. Raises OSError where an address cannot be had: then none listens."""
+        started: Future[list[int]] = Future()
         self._thread = threading.Thread(target=lambda: asyncio.run(self._live(started)), name="mllp", daemon=True)
         self._thread.start()
         return started.result()
@@ -96,77 +115,91 @@ class MllpListener:
             self._loop.call_soon_threadsafe(self._end.set)
         self._thread.join()
 
-    async def _live(self, started: "Future[int]") -> None:
+    async def _live(self, started: "Future[list[int]]") -> None:
         self._loop, self._end = asyncio.get_running_loop(), asyncio.Event()
+        servers: list[asyncio.Server] = []
         try:
-            server = await self._loop.create_server(
-                lambda: Connection(self),
-                *self._address,
-                backlog=BACKLOG,
-                ssl=self._tls,
-                ssl_handshake_timeout=HANDSHAKE_SECONDS if self._tls else None,
-                ssl_shutdown_timeout=HANDSHAKE_SECONDS if self._tls else None,
-            )
+            for door in self._doors:
+                servers.append(await self._opened(door))
         except OSError as error:
+            for server in servers:
+                server.close()
             started.set_exception(error)
             return
         self._commits.start()
-        started.set_result(server.sockets[0].getsockname()[1])
+        started.set_result([server.sockets[0].getsockname()[1] for server in servers])
         await self._end.wait()
-        server.close()
+        for server in servers:
+            server.close()
         await self._drain(self._loop.time() + self._grace)
 
+    async def _opened(self, door: OpenDoor) -> asyncio.Server:
+        tls = door.door.tls
+        return await self._loop.create_server(
+            lambda: Connection(door),
+            door.door.host,
+            door.door.port,
+            backlog=BACKLOG,
+            ssl=tls,
+            ssl_handshake_timeout=HANDSHAKE_SECONDS if tls else None,
+            ssl_shutdown_timeout=HANDSHAKE_SECONDS if tls else None,
+        )
+
     async def _drain(self, deadline: float) -> None:
-        for connection in list(self._connections):
+        for connection in self._connections():
             connection.finish()
-        while self._connections and self._loop.time() < deadline:
+        while self._connections() and self._loop.time() < deadline:
             await asyncio.sleep(0.005)
-        for connection in list(self._connections):
+        for connection in self._connections():
             connection.abort()
         await asyncio.to_thread(self._commits.stop, max(0.1, deadline - self._loop.time()))
 
+    def _connections(self) -> list[Connection]:
+        return [connection for door in self._doors for connection in door.connections]
+
     # What connections tell the listener (in its loop).
 
-    def joined(self, connection: Connection) -> None:
-        self.counted["connections"] += 1
-        if len(self._connections) >= self._max_connections:
-            self.counted["connections closed for room"] += 1
-            self._room_maker(connection).abort()
-        self._connections.add(connection)
-        self._unproven[connection] = None
+    def _took(self, door: OpenDoor, connection: Connection, frame: bytes) -> None:
+        received, strangers = micros(self._clock()), list[Stranger]()
 
-    def _room_maker(self, newest: Connection) -> Connection:
-        oldest = next(iter(self._unproven), newest)
-        self._unproven.pop(oldest, None)
-        return oldest
+        def judged(message: bytes) -> Intake:
+            taken = intake(message, received, door.door.production)
+            facility = taken.header.facility_code if taken.header else None
+            if door.may(connection, facility):
+                return taken
+            strangers.append(Stranger(door.door.name, connection.peer.address, facility or ""))
+            return taken.from_a_stranger()
 
-    def left(self, connection: Connection, dropped: int) -> None:
-        self.counted["bytes outside of frames"] += dropped
-        self._connections.discard(connection)
-        self._unproven.pop(connection, None)
-
-    def took(self, connection: Connection, frame: bytes) -> None:
-        taken = intake(frame, micros(self._clock()), self._production)
-        if self._is_strange(connection, taken):
-            self.counted["refused senders"] += 1
+        taken: Intake | BatchIntake = (
+            judged(frame) if not is_batch(frame) else batch_intake(frame, received, judged)
+        )
+        if (
+            isinstance(taken, BatchIntake)
+            and taken.refused
+            and door.door.senders
+            and (strangers or not taken.parts)
+        ):
+            taken = taken.unkept()
+        slip = _Slip(connection, frame, taken, strangers)
+        if strangers:
+            self.counted["refused senders"] += len(strangers)
             log.warning("MLLP: a message for a facility that its connection may not send for was refused")
-            taken = taken.from_a_stranger()
-        else:
-            self._unproven.pop(connection, None)
-        self._commits.submit(_Slip(connection, taken))
+        elif slip.arrivals:
+            door.proved(connection)
+        self._commits.submit(slip)
 
-    def _is_strange(self, connection: Connection, taken: Intake) -> bool:
-        if self._senders is None:
-            return False
-        return taken.header is None or not self._senders.may(connection.peer, taken.header.facility_code)
+    # What the committing thread does and tells.
 
-    # What the committing thread tells.
+    def _warn(self, slips: list[_Slip]) -> None:
+        strangers = [stranger for slip in slips for stranger in slip.strangers]
+        if strangers:
+            self._alarm(strangers)
 
-    def _settled(self, slips: list[_Slip], outcome: list[Receipt] | Exception) -> None:
+    def _settled(self, slips: list[_Slip], outcome: list[list[Receipt]] | Exception) -> None:
         with suppress(RuntimeError):  # the loop is gone: stop() gave up waiting, there is nobody to tell
             self._loop.call_soon_threadsafe(self._tell, slips, outcome)
 
-    def _tell(self, slips: list[_Slip], outcome: list[Receipt] | Exception) -> None:
+    def _tell(self, slips: list[_Slip], outcome: list[list[Receipt]] | Exception) -> None:
         try:
             if isinstance(outcome, Exception):
                 raise outcome
@@ -174,19 +207,25 @@ class MllpListener:
         except Exception as error:  # ours, whatever it is: nobody of this batch gets an answer
             self._give_up(slips, error)
         else:
-            if any(map(is_work, (slip.taken for slip in slips), outcome)):
+            if any(slip.is_work(receipts) for slip, receipts in zip(slips, outcome, strict=True)):
                 self._on_accepted()
 
-    def _acknowledge(self, slips: list[_Slip], receipts: list[Receipt]) -> None:
+    def _acknowledge(self, slips: list[_Slip], outcome: list[list[Receipt]]) -> None:
         at = self._clock()
         answers: dict[Connection, tuple[list[bytes], list[bytes]]] = {}
-        for slip, receipt in zip(slips, receipts, strict=True):
+        for slip, receipts in zip(slips, outcome, strict=True):
             frames, replies = answers.setdefault(slip.connection, ([], []))
-            frames.append(slip.taken.arrival.raw)
-            replies.append(answer(slip.taken, receipt, at, secrets.token_hex(10)))
+            frames.append(slip.frame)
+            replies.append(self._answer(slip.taken, receipts, at))
+            self.counted.update(receipts)
         for connection, (frames, replies) in answers.items():
             connection.settled(frames, replies)
-        self.counted.update(receipts)
+
+    def _answer(self, taken: Intake | BatchIntake, receipts: Sequence[Receipt], at: datetime) -> bytes:
+        if isinstance(taken, BatchIntake):
+            return batch_answer(taken, receipts, at, _control_id, self._returns)
+        later = taken.header is not None and self._returns(taken.header.facility_code)
+        return answer(taken, receipts[0] if receipts else "new", at, _control_id(), later)
 
     def _give_up(self, slips: list[_Slip], error: Exception) -> None:
         why = error.kind if isinstance(error, Problem) else type(error).__name__
@@ -194,3 +233,7 @@ class MllpListener:
         log.error("MLLP: %d messages were not stored and get no ACK: %s", len(slips), why)
         for connection in {slip.connection for slip in slips}:
             connection.failed("a fault of the hub")
+
+
+def _control_id() -> str:
+    return secrets.token_hex(10)

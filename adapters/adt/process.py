@@ -2,20 +2,23 @@
 
 An Encounter is made from all messages of its visit, in the order of their events (fhir_mappings.adt.visit), so the
 order of arrival does not matter. The message becomes `processed` in the same transaction as its resources.
+A cancel of a visit that nobody has told of makes none: it waits (`waiting`, 204), and counts with the first message
+of its visit.
 Events of no visit (A28, A31, A60) are about the person alone. A merge (A34, A40) goes to the function that this
 handler is given, whole and with nothing else; without one it waits (`unmatched`).
 A member is found by CIN or by the hospital's record number; nobody is guessed: two different members, or a CIN
 whose person has another name and birth date, wait for a person (`unmatched`).
 """
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection
 
 from adapters.adt import known as store
+from adapters.adt.awaited import SPEAKABLE, awaited
 from adapters.adt.local_tables import LocalTables
 from adapters.adt.members import Members, of_numbers, patient
 from adapters.adt.message import parse
@@ -25,15 +28,16 @@ from fhir_mappings.adt.events import EVENTS, MERGE, VISIT
 from fhir_mappings.adt.facilities import Facilities, Facility
 from fhir_mappings.adt.member_keys import MemberKeys, MergeKeys, member_keys, merge_keys
 from fhir_mappings.adt.person import is_late
-from fhir_mappings.adt.problems import AdtProblem, UnknownFacility, UnmappedCode, Unmatched
+from fhir_mappings.adt.problems import AdtProblem, UnknownFacility, UnmappedCode, Unmatched, Unreadable
 from fhir_mappings.adt.records import AdtMessage
 from fhir_mappings.adt.visit import KnownMember, person_bundle, visit_bundle
 from hub import clock
 from hub.access import Access
 from hub.fhir.bundles import entries_of
 from hub.identity.resolve import Resolution
+from hub.inbox import held as held_messages
 from hub.inbox import work as inbox
-from hub.inbox.messages import PROCESSED, Message
+from hub.inbox.messages import LATE, Message
 from hub.problems import Problem
 from hub.search.values import plain
 from hub.store.engine import Database
@@ -43,7 +47,7 @@ from hub.worker import Park
 SOURCE = "adt"
 TRIES = 5
 CHANGED_MEANWHILE = ("precondition", "conflict", "multiple-matches")
-SPEAKABLE = re.compile(r"[A-Za-z0-9_.\-]{1,20}")
+TOO_LATE = "The messages that it would be put together with were emptied"
 
 # merges the persons of one message and settles the message in the same transaction; raises AdtProblem or Problem
 Merging = Callable[[Sequence[MergeKeys], AdtMessage, Message], None]
@@ -68,6 +72,7 @@ class Processor:
     cin_system: str
     now: clock.Clock = clock.now
     merge: Merging = cannot_merge
+    acknowledge: Callable[[Connection, Message], None] = lambda connection, message: None  # as it is processed
     members: Members | None = None  # None: only the numbers of stored Patients are looked at
 
     def __call__(self, message: Message) -> None:
@@ -75,7 +80,11 @@ class Processor:
         try:
             self._process(message)
         except AdtProblem as problem:
-            raise Park(problem.state, _reason(problem), problem.where) from None
+            code = problem.code if isinstance(problem, Unreadable) else ""
+            awaits = awaited(problem)
+            raise Park(problem.state, _reason(problem), problem.where, awaits, code) from None
+        except store.Emptied:
+            raise Park(LATE, TOO_LATE, "PV1-19") from None
 
     def _process(self, message: Message) -> None:
         record = parse(message.raw)
@@ -103,23 +112,31 @@ class Processor:
         subject = store.subject(facility, keys)
         with self.database.read() as connection:
             others = store.others(connection, subject, message.seq)
+            if not others:
+                store.refuse_cancel_of_nothing(record, subject)
+            held = held_messages.waiting(connection, store.VISIT, subject)
             resolved = self.members.resolve(connection, record, facility, keys) if self.members else None
             member = self._known(connection, access, facility, keys, resolved)
-            seen = [record, *(parse(raw) for raw in others.values())]
-            more = self._more(connection, access, facility, keys, record, member, others)
-            bundle = self._bundle(seen, more, record, member, facilities.guarded(facility, seen), message)
+            waited = [(parse(one.raw), clock.moment(one.received)) for one in held]
+            new = [record, *(each for each, _ in waited)]
+            seen = [*new, *(parse(raw) for raw in others.values())]
+            more = self._more(connection, access, facility, keys, new, member, others)
+            bundle = self._bundle(seen, more, record, member, facilities.guarded(facility, seen), message, waited)
             known = store.directory(connection, access, directory_keys(named_in(bundle)))
 
         writing = replace(access, person=resolved.person) if resolved else access
 
         def settle(connection: Connection) -> None:
-            now_there = inbox.seqs_of_subject(connection, subject, PROCESSED)
+            now_there = inbox.seqs_told(connection, subject)
             if now_there - {message.seq} != others.keys():
                 raise Overtaken
             if resolved and not self._settled(connection, access, resolved, member, record, keys):
                 raise Overtaken
-            inbox.set_subject(connection, message.seq, subject)
-            inbox.processed(connection, message.seq, clock.micros(self.now()))
+            if held:
+                now = clock.micros(self.now())
+                held_messages.processed(connection, [one.seq for one in held], store.VISIT, subject, now)
+            inbox.processed(connection, message, clock.micros(self.now()), subject)
+            self.acknowledge(connection, message)
 
         self.transactions.commit(entries_of(with_known(bundle, known), 500), writing, inside=settle, many=True)
 
@@ -129,12 +146,12 @@ class Processor:
         access: Access,
         facility: Facility,
         keys: MemberKeys,
-        record: AdtMessage,
+        new: Sequence[AdtMessage],
         member: KnownMember,
         others: Mapping[int, bytes],
     ) -> list[AdtMessage]:
         """For a message that comes late: what this feed said of the person elsewhere."""
-        if member.patient_id is None or not is_late(record, member, facility):
+        if member.patient_id is None or not any(is_late(one, member, facility) for one in new):
             return []
         told = store.told_of(connection, access, member.patient_id, facility, keys)
         return [parse(raw) for seq, raw in told.items() if seq not in others]
@@ -147,14 +164,14 @@ class Processor:
         member: KnownMember,
         facility: Facility,
         message: Message,
+        waited: Sequence[tuple[AdtMessage, datetime]],
     ) -> dict[str, Any]:
         tables, received = self.tables.codes(), clock.moment(message.received)
         if EVENTS[record.event].scope != VISIT:
             every = [*seen, *more]
             return person_bundle(every, member, facility, tables, self.cin_system, latest=record, recorded=received)
-        return visit_bundle(
-            seen, member, facility, tables, self.cin_system, latest=record, recorded=received, others=more
-        )
+        told = [(record, received), *waited]
+        return visit_bundle(seen, member, facility, tables, self.cin_system, told=told, others=more)
 
     def _settled(
         self,

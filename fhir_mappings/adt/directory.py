@@ -30,7 +30,7 @@ class Directory:
         """A reference to the resource, whose first identifier makes it the only one; `published` is an identifier
         that others know it by, too. The resource becomes an entry."""
         kind, named = resource["resourceType"], {"identifier": published} if published else {}
-        if self._facility.part2:
+        if self._facility.is_telling:
             return {"type": kind, **named, "display": display}
         system, value = (resource["identifier"][0][name] for name in ("system", "value"))
         url = full_url(system, kind, value)

@@ -1,10 +1,12 @@
 """The hospitals that send: deployment configuration, one row each; none is shipped.
 
 Columns: facility (MSH-4.1), name, mrn_system, visit_system (URIs), time_zone (IANA), npi (may be empty), part2
-(`yes`: a program under 42 CFR Part 2, all of whose messages are its records; may be left out).
+(`yes`: a program under 42 CFR Part 2, all of whose messages are its records; may be left out), labels (of
+docs/labels.md, with a space between them, such as `PSY` for a psychiatric hospital: a stay there tells as much as a
+diagnosis; may be left out).
 Refuses: an unknown facility (UnknownFacility); at load a missing column, a repeated facility, an unknown time
-zone, a system that is no absolute URI, an NPI with a wrong check digit, a part2 that is neither yes nor no
-(ValueError: a configuration fault).
+zone, a system that is no absolute URI, an NPI with a wrong check digit, a part2 that is neither yes nor no,
+a label that there is not (ValueError: a configuration fault).
 """
 
 import re
@@ -17,7 +19,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from fhir_mappings.adt.npi import is_npi
 from fhir_mappings.adt.problems import UnknownFacility
 from fhir_mappings.adt.records import AdtMessage, given
-from hub.fhir.systems import ACT_CODE
+from hub.fhir.systems import ACT_CODE, CONFIDENTIALITY
+from hub.rights.label_table import LABELS
 
 _ABSOLUTE = re.compile(r"[a-z][a-z0-9+.-]*:\S+")
 
@@ -31,6 +34,8 @@ class Facility:
     time_zone: str
     npi: str | None = None
     part2: bool = False
+    labels: tuple[str, ...] = ()  # codes of v3-ActCode
+    protected: bool = False  # never of the table: what one message protects (protection.py)
 
     @property
     def zone(self) -> ZoneInfo:
@@ -42,13 +47,20 @@ class Facility:
         return f"urn:calaim-hub:adt:{quote(self.code, safe='')}"
 
     @property
+    def is_telling(self) -> bool:
+        """Whether its mere name says what it treats."""
+        return self.part2 or bool(self.labels)
+
+    @property
     def security(self) -> list[dict[str, str]]:
         """The security labels of whatever it sends: its own name says what it treats."""
-        return [{"system": ACT_CODE, "code": "42CFRPart2"}] if self.part2 else []
+        restricted = [{"system": CONFIDENTIALITY, "code": "R"}] if self.protected else []
+        codes = (*(["42CFRPart2"] if self.part2 else []), *self.labels)
+        return restricted + [{"system": ACT_CODE, "code": code} for code in codes]
 
     @property
     def meta(self) -> dict[str, Any]:
-        return {"source": self.feed} | ({"security": self.security} if self.part2 else {})
+        return {"source": self.feed} | ({"security": self.security} if self.security else {})
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,11 +85,14 @@ class Facilities:
 
     def guarded(self, facility: Facility, messages: Iterable[AdtMessage]) -> Facility:
         """The facility as these messages must be treated: when one of them tells of a place or an event in a
-        program under 42 CFR Part 2 (PV1-3, PV1-6, PV1-11, PV1-42 or EVN-7 names it by code or NPI), all of them are
-        such records, whoever sent them."""
-        programs = {name for found in self.by_code.values() if found.part2 for name in (found.code, found.npi)}
-        is_program = any(name in programs for message in messages for name in _places(message))
-        return replace(facility, part2=True) if is_program else facility
+        program under 42 CFR Part 2, or in a facility with labels (PV1-3, PV1-6, PV1-11, PV1-42 or EVN-7 names it by
+        code or NPI), all of them are such records, whoever sent them."""
+        named = {name for message in messages for name in _places(message)}
+        telling = (one for one in self.by_code.values() if one.is_telling)
+        there = [one for one in telling if not named.isdisjoint((one.code, one.npi))]
+        labels = dict.fromkeys((*facility.labels, *(label for one in there for label in one.labels)))
+        part2 = facility.part2 or any(one.part2 for one in there)
+        return replace(facility, part2=part2, labels=tuple(labels)) if there else facility
 
 
 def _places(message: AdtMessage) -> Iterable[str]:
@@ -97,7 +112,25 @@ def _facility(row: Mapping[str, str], number: int) -> Facility:
         raise ValueError(f"facilities row {number}: {error}") from None
     npi = (row.get("npi") or "").strip() or None
     _check(values, npi, number)
-    return Facility(values.pop("facility"), npi=npi, part2=_part2(row, number), **values)
+    return Facility(
+        values["facility"],
+        values["name"],
+        values["mrn_system"],
+        values["visit_system"],
+        values["time_zone"],
+        npi,
+        part2=_part2(row, number),
+        labels=_labels(row, number),
+    )
+
+
+def _labels(row: Mapping[str, str], number: int) -> tuple[str, ...]:
+    """The first code of each label, which is the one that the hub itself sets."""
+    codes = {label.name: label.codes[0] for label in LABELS if label.codes}
+    try:
+        return tuple(codes[name] for name in (row.get("labels") or "").split())
+    except KeyError:
+        raise ValueError(f"facilities row {number}: labels are {', '.join(codes)}") from None
 
 
 def _part2(row: Mapping[str, str], number: int) -> bool:

@@ -72,17 +72,38 @@ def merge_keys(message: AdtMessage, facility: Facility, cin_system: str) -> tupl
 def _merge(merge: Merge, facility: Facility, cin_system: str) -> MergeKeys:
     kept = _tokens(_all_ids(merge.kept), facility, cin_system, "PID-3")
     absorbed = _tokens(merge.absorbed, facility, cin_system, "MRG-1")
-    if set(kept) & set(absorbed) and not set(absorbed) - set(kept):
-        raise Unreadable("The patient is merged with itself", "MRG-1", "205")
+    if _is_within(absorbed, kept):
+        raise _with_itself()
     return MergeKeys(kept, absorbed)
+
+
+def refuse_merge_with_itself(kept: Iterable[CX], absorbed: Iterable[CX], facility_code: str) -> None:
+    """What `merge_keys` refuses of this, seen without the tables of a deployment. Raises Unreadable."""
+    if _is_within(_numbers(absorbed, facility_code, "MRG-1"), _numbers(kept, facility_code, "PID-3")):
+        raise _with_itself()
+
+
+def _is_within(absorbed: Iterable[tuple[str, str]], kept: Iterable[tuple[str, str]]) -> bool:
+    return bool(set(absorbed)) and set(absorbed) <= set(kept)
+
+
+def _with_itself() -> Unreadable:
+    return Unreadable("The patient is merged with itself", "MRG-1", "205")
+
+
+def _numbers(identifiers: Iterable[CX], facility_code: str, where: str) -> tuple[tuple[str, str], ...]:
+    """The record number and the CIN of one person, by kind. Raises Unmatched."""
+    sent = tuple(identifiers)
+    found = (("mrn", _record_number(sent, facility_code, where)), ("cin", _typed_cin(sent)))
+    return tuple((kind, number) for kind, number in found if number)
 
 
 def _tokens(
     identifiers: tuple[CX, ...], facility: Facility, cin_system: str, where: str
 ) -> tuple[tuple[str, str], ...]:
     """(system, value), the facility's record number first. Raises MissingIdentifier."""
-    mrn, cin = _record_number(identifiers, facility, where), _typed_cin(identifiers)
-    found = tuple((system, id) for system, id in ((facility.mrn_system, mrn), (cin_system, cin)) if id)
+    systems = {"mrn": facility.mrn_system, "cin": cin_system}
+    found = tuple((systems[kind], number) for kind, number in _numbers(identifiers, facility.code, where))
     if not found:
         raise MissingIdentifier(where)
     return found
@@ -125,6 +146,13 @@ def _own_numbers(insurance: Insurance) -> Iterator[str]:
         yield medicaid.id
 
 
+def is_ascribable(identifiers: Iterable[CX], facility_code: str) -> bool:
+    """Whether one of these is a number that the hub can take for the facility's (`mrn_of`) or for a CIN."""
+    sent = [identifier for identifier in identifiers if identifier.id]
+    is_record = any(identifier.type == "MR" for identifier in sent)
+    return is_record or _typed_cin(sent) is not None or _untyped(sent, facility_code) is not None
+
+
 def _typed_cin(identifiers: Iterable[CX]) -> str | None:
     found = (as_cin(identifier.id) for identifier in identifiers if identifier.type in _MEDICAID_TYPES)
     return next(filter(None, found), None)
@@ -138,18 +166,18 @@ def _all_ids(patient: PatientFields) -> tuple[CX, ...]:
 
 def mrn_of(patient: PatientFields, facility: Facility) -> str | None:
     """The facility's medical record number. Raises Unmatched when there are several and none is the facility's."""
-    return _record_number(_all_ids(patient), facility, "PID-3")
+    return _record_number(_all_ids(patient), facility.code, "PID-3")
 
 
-def _record_number(identifiers: Iterable[CX], facility: Facility, where: str) -> str | None:
+def _record_number(identifiers: Iterable[CX], facility_code: str, where: str) -> str | None:
     sent = [identifier for identifier in identifiers if identifier.id]
     records = [identifier for identifier in sent if identifier.type == "MR"]
-    own = [identifier for identifier in records if identifier.authority == facility.code] or records
+    own = [identifier for identifier in records if identifier.authority == facility_code] or records
     if len({(identifier.id, identifier.authority) for identifier in own}) > 1 and own is records:
         raise Unmatched("Medical record numbers of several authorities, none of them the facility's", where)
-    return own[0].id if own else _untyped(sent, facility)
+    return own[0].id if own else _untyped(sent, facility_code)
 
 
-def _untyped(sent: list[CX], facility: Facility) -> str | None:
+def _untyped(sent: list[CX], facility_code: str) -> str | None:
     """Version 2.3 feeds send PID-3 without a type; PI is the facility's internal number."""
-    return next((i.id for i in sent if i.authority == facility.code and i.type in ("", "PI")), None)
+    return next((i.id for i in sent if i.authority == facility_code and i.type in ("", "PI")), None)

@@ -23,7 +23,7 @@ def provenance(targets: Sequence[str], message: AdtMessage, recorded: datetime, 
     """`targets` are references; `recorded` is when the hub received the message."""
     return {
         "resourceType": "Provenance",
-        **({"meta": {"security": context.facility.security}} if context.facility.part2 else {}),
+        **({"meta": {"security": context.facility.security}} if context.facility.security else {}),
         "target": [{"reference": target} for target in targets],
         **_occurred(message, context),
         "recorded": fhir_instant(recorded),

@@ -24,6 +24,7 @@ from fhir_mappings.adt.nk1_related_person import contact_key, related_person_sys
 from fhir_mappings.adt.person_fold import Keys, Person, fold_person
 from fhir_mappings.adt.pid_patient import new_patient, refuse_other_cin, updated_patient, with_identifiers
 from fhir_mappings.adt.problems import MissingIdentifier
+from fhir_mappings.adt.protection import protected_patient
 from fhir_mappings.adt.records import AdtMessage
 from fhir_mappings.adt.rows import Context, Element
 
@@ -100,11 +101,11 @@ def _patient(
     reference = f"Patient/{known.patient_id}"
     current = dict(known.resource or {})
     refuse_other_cin(current, numbers.cin, context)
-    if context.facility.part2 and not known.owned:  # a number of this program would tell everybody of it
+    if context.facility.is_telling and not known.owned:  # a number of this program would tell everybody of it
         return reference, []
     wanted = with_identifiers(current, numbers.mrn, numbers.cin if known.owned else None, context)
     if known.owned and said:
-        wanted = updated_patient(wanted, said, context)
+        wanted = protected_patient(updated_patient(wanted, said, context), context)
     return reference, [] if wanted == current else [put(reference, wanted)]
 
 

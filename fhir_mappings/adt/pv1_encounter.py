@@ -29,6 +29,15 @@ def preadmission(value: CX, context: Context, where: str) -> Element:
     return filled({"system": f"{context.facility.feed}:preadmission", "value": value.id}) if value.id else {}
 
 
+def courtesy(value: CWE, context: Context, where: str) -> list[Element]:
+    """By a row of the local table 0099, else as text: HL7 leaves its codes to each hospital."""
+    if context.tables.knows("0099", value.code):
+        found = context.tables.concept("0099", value.code, where, value.text)
+    else:
+        found = filled({"text": value.text or value.code})
+    return [found] if found else []
+
+
 def destination(value: CWE, context: Context, where: str) -> Element:
     return filled({"display": value.text or value.code})
 
@@ -55,6 +64,7 @@ HOSPITALIZATION = (
     Row("preadmit_number", "preAdmissionIdentifier", preadmission, "PV1-5"),
     Row("admit_source", "admitSource", concept("0023"), "PV1-14"),
     Row("readmission", "reAdmission", concept("0092"), "PV1-13"),
+    Row("courtesy", "specialCourtesy", courtesy, "PV1-16"),
     Row("discharged_to", "destination", destination, "PV1-37"),
     Row("discharge_disposition", "dischargeDisposition", concept("0112"), "PV1-36"),
 )
@@ -84,7 +94,7 @@ def encounter(visit: Visit, number: str, subject: Element, context: Context) -> 
             "resourceType": "Encounter",
             "meta": facility.meta,
             "extension": _plans(facts, context),
-            "identifier": [identifier("VN", facility.visit_system, number)],
+            "identifier": [identifier("VN", facility.visit_system, number), *_alternate(facts, context)],
             "status": visit.status,
             "statusHistory": [{"status": was, "period": when} for was, when in past(visit.statuses, zone)],
             "class": _class(facts, context),
@@ -104,6 +114,12 @@ def encounter(visit: Visit, number: str, subject: Element, context: Context) -> 
             "serviceProvider": facility_organization(context),
         }
     )
+
+
+def _alternate(facts: VisitFields, context: Context) -> list[Element]:
+    """PV1-50: another number of the same visit, in a system of the feed's own."""
+    number, system = given(facts.alternate_number), f"{context.facility.feed}:alternate-visit"
+    return [{"system": system, "value": number.id}] if number and number.id else []
 
 
 def _period(facts: VisitFields, context: Context) -> Element:

@@ -49,6 +49,7 @@ class PatientFields:
     birth_order: Maybe[CWE] = None
     practices: Maybe[tuple[XON, ...]] = None
     practitioners: Maybe[tuple[XCN, ...]] = None
+    protection: Maybe[CWE] = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +81,9 @@ class VisitFields:
     expected_discharge: Maybe[Dtm] = None
     days: Maybe[CWE] = None
     priority: Maybe[CWE] = None
+    courtesy: Maybe[CWE] = None
+    alternate_number: Maybe[CX] = None
+    protection: Maybe[CWE] = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,7 +187,8 @@ class Merge:
 
 @dataclass(frozen=True, slots=True)
 class AdtMessage:
-    """One message. `event_at` is EVN-2, else MSH-7; `occurred_at` EVN-6; `digest` the SHA-256 of the bytes."""
+    """One message. `event_at` is EVN-2, else MSH-7; `occurred_at` EVN-6; `digest` the SHA-256 of the bytes;
+    `sequence` MSH-13, -1 where the sender numbers nothing."""
 
     control_id: str
     event: str
@@ -202,6 +207,7 @@ class AdtMessage:
     allergies: tuple[Allergy, ...] = ()
     roles: tuple[Role, ...] = ()
     merges: tuple[Merge, ...] = ()
+    sequence: int = -1
 
     @property
     def occurred(self) -> Dtm:

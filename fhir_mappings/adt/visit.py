@@ -4,8 +4,8 @@ Rules: https://hl7.org/fhir/R4/http.html#transaction (conditional create and upd
 - The person: person.py. Encounter and Conditions: conditional updates by identifiers of the facility or of the
   feed.
 - What is named besides (practitioners, places, organizations): directory.py, created once.
-- Provenance names the message that came last, and everything of the person and the visit; not the directory, which
-  every message of a hospital names.
+- Provenance names the message that came last and everything of the person and the visit; not the directory, which
+  every message of a hospital names. Cancels that waited for that message have Provenances of their own.
 Refuses: what the segment mappings refuse; messages of several visits (ValueError: the caller's fault).
 """
 
@@ -22,10 +22,13 @@ from fhir_mappings.adt.msh_provenance import provenance
 from fhir_mappings.adt.person import NOBODY as NOBODY
 from fhir_mappings.adt.person import KnownMember as KnownMember
 from fhir_mappings.adt.person import person_entries
+from fhir_mappings.adt.protection import of_the_person, of_the_visit
 from fhir_mappings.adt.pv1_encounter import encounter
 from fhir_mappings.adt.records import AdtMessage
 from fhir_mappings.adt.rows import Context, Element
-from fhir_mappings.adt.visit_fold import fold, in_order
+from fhir_mappings.adt.visit_fold import Visit, fold, in_order
+
+Told = tuple[AdtMessage, datetime]  # a message and when it arrived (aware)
 
 
 def visit_bundle(
@@ -35,20 +38,22 @@ def visit_bundle(
     tables: CodeTables,
     cin_system: str,
     *,
-    latest: AdtMessage,
-    recorded: datetime,
+    told: Sequence[Told],
     others: Sequence[AdtMessage] = (),
 ) -> Element:
-    """The transaction for one visit. `messages` are all received so far, in any order; `latest` is the one that
-    arrived last, at `recorded` (aware). `others` are messages of other visits of the person, for one that is
-    late."""
+    """The transaction for one visit. `messages` are all received so far, in any order; `told` are those that count
+    from now on: the one that arrived last, and cancels that waited for it. `others` are messages of other visits of
+    the person, for one that is late."""
     context = Context.of(facility, tables, cin_system)
     ordered = in_order(messages, context.zone)
     number = _visit_number(ordered, facility)
     about = in_order([*messages, *others], context.zone) if others else ordered
-    reference, entries = person_entries(about, latest, known, context)
-    entries += _visit_entries(ordered, number, reference, context)
-    return _bundle(reference, entries, latest, recorded, context)
+    context = of_the_person(about, context)
+    reference, entries = person_entries(about, told[0][0], known, context)
+    visit = fold(ordered, context.zone)
+    context = of_the_visit(visit.facts.protection, context)
+    entries += _visit_entries(visit, number, reference, context)
+    return _bundle(reference, entries, told, context)
 
 
 def person_bundle(
@@ -64,28 +69,25 @@ def person_bundle(
     """The transaction for a message of no visit (A28, A31, A60). `messages` are it and, where it is late, all
     others about the person."""
     context = Context.of(facility, tables, cin_system)
-    reference, entries = person_entries(in_order(messages, context.zone), latest, known, context)
-    return _bundle(reference, entries, latest, recorded, context)
+    ordered = in_order(messages, context.zone)
+    context = of_the_person(ordered, context)
+    reference, entries = person_entries(ordered, latest, known, context)
+    return _bundle(reference, entries, [(latest, recorded)], context)
 
 
-def _visit_entries(
-    ordered: Sequence[AdtMessage], number: str, reference: str, context: Context
-) -> Iterator[Element]:
-    visit, subject = fold(ordered, context.zone), {"reference": reference}
-    system = context.facility.visit_system
+def _visit_entries(visit: Visit, number: str, reference: str, context: Context) -> Iterator[Element]:
+    subject, system = {"reference": reference}, context.facility.visit_system
     yield conditional(encounter(visit, number, subject, context), system, number)
     links = {"subject": subject, "encounter": {"reference": full_url(system, "Encounter", number)}}
     for key, condition in conditions(visit, number, links, context):
         yield conditional(condition, condition_system(context), key)
 
 
-def _bundle(
-    reference: str, entries: list[Element], latest: AdtMessage, recorded: datetime, context: Context
-) -> Element:
+def _bundle(reference: str, entries: list[Element], told: Sequence[Told], context: Context) -> Element:
     # the person is always a target: what a message said of somebody is found even where it changed nothing
     targets = list(dict.fromkeys([reference, *(target(entry) for entry in entries)]))
-    told = _provenance(targets, latest, recorded, context)
-    every = [*entries, *context.directory.entries(), told]
+    sources = [_provenance(targets, message, recorded, context) for message, recorded in told]
+    every = [*entries, *context.directory.entries(), *sources]
     return {"resourceType": "Bundle", "type": "transaction", "entry": every}
 
 

@@ -1,8 +1,8 @@
 """All messages of one visit -> what is known of it now. Any order of arrival gives the same answer.
 
 Rules: HL7 v2.5.1 chapter 3.3 (events).
-- Messages are put in order of EVN-2 (else MSH-7), then MSH-7, control id and digest; a repeated message counts
-  once.
+- Messages are put in order of EVN-2 (else MSH-7), then MSH-7, MSH-13 where the sender numbers its messages,
+  control id and digest; a repeated message counts once.
 - Messages that a cancel took back (withdrawals.py) say nothing of the visit any more; where no admission is left,
   the cancelled visit keeps what was said of it.
 - What each event does: visit_moves.py. How facts and groups replace older ones: merging.py.
@@ -62,11 +62,11 @@ def in_order(messages: Iterable[AdtMessage], zone: tzinfo) -> list[AdtMessage]:
     return sorted(once.values(), key=lambda message: _order(message, zone))
 
 
-def _order(message: AdtMessage, zone: tzinfo) -> tuple[datetime, datetime, int, str, str]:
+def _order(message: AdtMessage, zone: tzinfo) -> tuple[datetime, datetime, int, int, str, str]:
     """Control ids are counters in most systems: 9 comes before 10."""
     identifier = message.control_id
     sent = moment(message.sent_at, zone) if message.sent_at else _NEVER
-    return moment(message.event_at, zone), sent, len(identifier), identifier, message.digest
+    return moment(message.event_at, zone), sent, message.sequence, len(identifier), identifier, message.digest
 
 
 def fold(ordered: Sequence[AdtMessage], zone: tzinfo) -> Visit:

@@ -60,6 +60,8 @@ KINDS: Mapping[str, Kind] = {
     "transaction": Kind("E", ("transaction",)),
     # a webhook: the hub sends
     "notice": Kind("R", ("operation", "notice")),
+    # what comes in another format; what is made of it is told as the hub's own writes
+    "message": Kind("E", ("operation", "message")),
     # who is shown for a choice of patient
     "patient-picker": Kind("E", ("search", "patient-picker"), QUERY),
     # who somebody is, and what they let in
@@ -75,11 +77,14 @@ KINDS: Mapping[str, Kind] = {
     "client-change": Kind("E", ("110129", "client-change"), "", SECURITY_ALERT),
     "key-change": Kind("E", ("110129", "key-change"), "", SECURITY_ALERT),
     "user-change": Kind("E", ("110137",), "", SECURITY_ALERT),
+    # a sender that is not who it says (MLLP)
+    "node-authentication": Kind("E", ("110126",), "", SECURITY_ALERT),
     "break-glass-start": Kind("E", ("110127",), "", SECURITY_ALERT),
     "break-glass-end": Kind("E", ("110138",), "", SECURITY_ALERT),
 }
 OWN_CODES = (
     "notice",
+    "message",
     "patient-picker",
     "introspection",
     "revocation",

@@ -1,14 +1,14 @@
 """Where the references of a resource stand: JSON pointers, so that each can be changed, and changed back.
 
 Rules: https://www.rfc-editor.org/rfc/rfc6901 (pointers), hub.fhir.references (what is a reference: by the type of
-each element). References of a stored Bundle lead to its own entries and are none of these; nor are those to what is
-contained (`#x`).
+each element). Those to what is contained (`#x`) are none; in a Bundle, nor are those to its own entries.
 """
 
 from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import Any, NamedTuple
 
+from hub.fhir.criteria_places import with_word
 from hub.fhir.elements import RESOURCE, elements_of
 
 Resource = dict[str, Any]
@@ -22,8 +22,23 @@ class Place(NamedTuple):
 
 
 def places(resource: Resource) -> Iterator[Place]:
-    """Every literal reference of a resource, those of contained resources among them."""
-    yield from _node(resource, RESOURCE, "")
+    """Every literal reference of a resource, those of contained resources and of a Bundle's entries among them."""
+    found = _node(resource, RESOURCE, "")
+    if resource.get("resourceType") != "Bundle":
+        yield from found
+        return
+    own = set(_own(resource))
+    yield from (place for place in found if place.text not in own)
+
+
+def _own(bundle: Resource) -> Iterator[str]:
+    """What refers to an entry (https://hl7.org/fhir/R4/bundle.html#references): it leads there, whoever else has
+    the same address."""
+    for entry in bundle.get("entry", ()):
+        inner = entry.get("resource", {})
+        yield from filter(None, (entry.get("fullUrl"),))
+        if "id" in inner:
+            yield f"{inner.get('resourceType')}/{inner['id']}"
 
 
 def _node(node: Any, holder: str, at: str) -> Iterator[Place]:
@@ -45,7 +60,7 @@ def _node(node: Any, holder: str, at: str) -> Iterator[Place]:
 def _steps(holder: str) -> Mapping[str, str]:
     """The members to look into, with what they hold."""
     if holder == "Bundle.entry":
-        return {}
+        return {"resource": RESOURCE}
     found = elements_of(holder).values()
     return {one.name if not one.primitive else f"_{one.name}": _held(one) for one in found}
 
@@ -65,6 +80,8 @@ def with_texts(resource: Resource, texts: Mapping[str, str]) -> Resource:
 def _put(node: Any, steps: list[str], text: str) -> Any:
     if not steps:
         return text
+    if isinstance(node, str):  # criteria: which parameter, which of its values
+        return with_word(node, int(steps[0]), int(steps[1]), text)
     step, *rest = steps
     if isinstance(node, list):
         place = int(step)

@@ -41,6 +41,12 @@ def of_persons(connection: Connection, persons: Iterable[int]) -> set[int]:
     return found
 
 
+def subscriptions(connection: Connection) -> set[int]:
+    """Row numbers of all that are there: some thousands, whose criteria no index knows."""
+    asked = select(resource.c.rid).where(resource.c.type == "Subscription", ~resource.c.deleted)
+    return set(connection.execute(asked).scalars())
+
+
 def consents(connection: Connection, patient: str) -> list[Row]:
     """What the Consents of a Patient permit and deny."""
     asked = select(*(index_consent.c[name] for name in _ROWS))

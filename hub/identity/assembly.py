@@ -1,6 +1,6 @@
 """Identity as the worker does it: asks, decides what was answered, and looks again after a merge."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,12 +20,12 @@ class Sweeping:
 
     registry: Registry
 
-    def __call__(self, work: outbox.Work) -> outbox.Settled:
+    def __call__(self, work: outbox.Work) -> outbox.Outcome:
         self.registry.decide(lambda desk: sweep(desk, work.payload["absorbed"]))
         return outbox.Done()
 
 
-def work(own: Transactions, base: str) -> dict[str, Callable[[outbox.Work], outbox.Settled]]:
+def work(own: Transactions, base: str) -> dict[str, outbox.Handler]:
     """By kind. `own` writes for the hub itself."""
     registry = Registry.of(own, base)
     return {

@@ -37,9 +37,7 @@ def identified(connection: Connection, said: Person, besides: Collection[int] = 
 
 def _sharing(connection: Connection, hashes: Iterable[int]) -> list[int]:
     """Once for each key that is not too common."""
-    rows = sharing(connection, hashes, COMMON + 1)
-    counted = Counter(found for found, _ in rows)
-    return [person for found, person in rows if counted[found] <= COMMON]
+    return [person for _, persons in sharing(connection, hashes, COMMON) for person in persons]
 
 
 def said_by(record: SourcePerson) -> Person:

@@ -12,7 +12,7 @@ from hub.identity import events, former, persons
 from hub.identity.apart import distinct
 from hub.identity.desk import Desk, Registry
 from hub.identity.indexing import index
-from hub.identity.merge import merge
+from hub.identity.proposals import WAITS, agreed
 from hub.identity.review import lost_task
 from hub.identity.split import split
 from hub.identity.unmerge import Unmerged, unmerge
@@ -78,8 +78,11 @@ def _add_patients(app: typer.Typer, registry: GetRegistry) -> None:
         absorbed: Annotated[str, typer.Argument(help="The id of the Patient who is merged into it.")],
     ) -> None:
         """Make two Patients one member. `hub identity unmerge` takes it back."""
-        done = _done(registry, lambda desk: merge(desk, survivor, absorbed, _who(), {"by": "command"}))
-        typer.echo(f"Event {done.event}: Patient/{done.absorbed} is Patient/{done.survivor} now.")
+        done = _done(registry, lambda desk: agreed(desk, survivor, absorbed, _who(), {"by": "command"}))
+        if done is None:
+            typer.echo(f"{WAITS}.")
+        else:
+            typer.echo(f"Event {done.event}: Patient/{done.absorbed} is Patient/{done.survivor} now.")
 
     @app.command("unmerge")
     def unmerge_(patient: Annotated[str, PATIENT]) -> None:

@@ -16,7 +16,8 @@ from hub.identity.candidates import said_by
 from hub.identity.frequencies import Counted
 from hub.identity.persons import read
 from hub.search.hashes import key
-from hub.store.tables_identity import identity_key, source_person
+from hub.store.identity_keys import having
+from hub.store.tables_identity import source_person
 
 SAMPLE = 4000
 MOST = 500
@@ -28,6 +29,16 @@ ALONE = ("phone", "address")
 class _Sampled:
     at: float = float("-inf")
     total: int = 0
+    questions: int = 0  # since somebody looked how many there are
+
+    def is_outgrown(self, connection: Connection) -> bool:
+        """There are twice as many: looked at after every eighth as many questions, for each brings one at most."""
+        self.questions += 1
+        if self.total >= SAMPLE or 8 * self.questions < self.total:
+            return False
+        self.questions = 0
+        return _total(connection, 2 * SAMPLE) >= 2 * self.total + 10
+
     counted: Counted = field(default_factory=Counted)
 
 
@@ -54,9 +65,7 @@ class Stored:
 
     def _of_this_one(self, kind: str, value: str) -> int:
         if (kind, value) not in self.asked:
-            found = select(identity_key.c.person).where(identity_key.c.hash == key("identity", kind, value))
-            counted = select(func.count()).select_from(found.limit(MOST).subquery())
-            self.asked[kind, value] = int(self.connection.execute(counted).scalar_one())
+            self.asked[kind, value] = having(self.connection, key("identity", kind, value), MOST)
         return self.asked[kind, value]
 
 
@@ -64,8 +73,10 @@ def frequencies(connection: Connection, now: Callable[[], float] = time.monotoni
     """Of this database, counted within the last hour; while there are few, anew as soon as there are twice as
     many."""
     mine = _sampled.setdefault(connection.engine.url, _Sampled())
-    if now() - mine.at > EVERY or (mine.total < SAMPLE and _total(connection, 2 * SAMPLE) >= 2 * mine.total + 10):
-        mine = _sampled[connection.engine.url] = _Sampled(now(), _total(connection, None), _sample(connection))
+    if now() - mine.at > EVERY or mine.is_outgrown(connection):
+        mine = _sampled[connection.engine.url] = _Sampled(
+            now(), _total(connection, None), counted=_sample(connection)
+        )
     return Stored(connection, mine)
 
 

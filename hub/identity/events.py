@@ -16,7 +16,8 @@ from hub.store.merges import UNMERGE as UNMERGE
 from hub.store.tables_identity import identity_event as table
 
 LINK, REVIEW, DISTINCT, SPLIT, APART = "link", "review", "distinct", "split", "not-a-duplicate"
-KINDS = (LINK, REVIEW, DISTINCT, MERGE, UNMERGE, SPLIT, APART)
+PROPOSAL = "proposal"  # of a merge, by the first of two persons
+KINDS = (LINK, REVIEW, DISTINCT, MERGE, UNMERGE, SPLIT, APART, PROPOSAL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +53,13 @@ def add(
     row |= {"persons": _text(list(persons)), "evidence": _text(evidence or {})}
     made = connection.execute(insert(table).values(row).returning(table.c.seq)).scalar_one()
     if undoes:
-        connection.execute(update(table).where(table.c.seq == undoes).values(undone_by=made))
+        take_back(connection, undoes, made)
     return int(made)
+
+
+def take_back(connection: Connection, seq: int, by: int) -> None:
+    """Another event took this one back, or has come in its place."""
+    connection.execute(update(table).where(table.c.seq == seq).values(undone_by=by))
 
 
 def explain(connection: Connection, seq: int, evidence: Mapping[str, Any]) -> None:

@@ -17,6 +17,14 @@ def member_of(connection: Connection, patient: str) -> str:
     return str(found) if found is not None else patient
 
 
+def followed(connection: Connection, reference: str) -> str:
+    """A reference to a Patient, or an id, as who that is now; another one as it is."""
+    head, slash, patient = reference.rpartition("/")
+    if not patient or head not in ("", "Patient"):
+        return reference
+    return f"{head}{slash}{member_of(connection, patient)}"
+
+
 def merged_by(connection: Connection, patient: str) -> int:
     """The event that merged this Patient into another one; 0: none."""
     return int(connection.execute(select(table.c.event).where(table.c.id == patient)).scalar() or 0)

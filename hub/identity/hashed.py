@@ -20,6 +20,7 @@ from hub.identity.words import normal, soundex
 from hub.problems import Problem
 
 UNHASHED = 1
+SETTING = "HUB_HMIS_HASHES"  # where a deployment says what it knows
 SHA256_SOUNDEX = "sha256:soundex"
 KNOWN: Final[Mapping[int, str]] = MappingProxyType({4: SHA256_SOUNDEX})
 _SCHEME = re.compile(r"(sha1|sha256|sha512|md5):(soundex|lower|upper)")
@@ -42,7 +43,9 @@ def configured(text: str) -> Mapping[int, str]:
 def scheme_of(status: int, schemes: Mapping[int, str] = KNOWN) -> str:
     """By which transform an export with this HashStatus can be compared."""
     if status not in schemes:
-        raise Problem("not-supported", f"HashStatus {status}: nobody said how it hashes", "Export.HashStatus")
+        raise Problem(
+            "not-supported", f"HashStatus {status}: {SETTING} does not say how it hashes", "Export.HashStatus"
+        )
     return schemes[status]
 
 

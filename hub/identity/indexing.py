@@ -42,7 +42,7 @@ class Comparing:
 
     registry: Registry
 
-    def __call__(self, work: outbox.Work) -> outbox.Settled:
+    def __call__(self, work: outbox.Work) -> outbox.Outcome:
         now = clock.micros(self.registry.now())
         identity = work.payload["patient"]
         self.registry.database.writing(lambda connection: known(connection, identity, now))

@@ -114,13 +114,14 @@ def checked(desk: Desk, survivor: str, absorbed: str) -> str:
 def _moves(desk: Desk, target: str, absorbed: str) -> _Moves:
     """What says the former Patient says the other one; what only belongs to it, belongs to the other one."""
     moves = _Moves()
-    for row in desk.rows(about.of_patient(desk.connection, absorbed)):
+    narrowing = about.subscriptions(desk.connection)
+    for row in desk.rows(about.of_patient(desk.connection, absorbed) | narrowing):
         moved = [] if row.body is None else _texts(content(row), absorbed, desk.base)
         if moved:
             texts = {pointer: f"Patient/{target}" for pointer, _ in moved}
             moves.contents[row.rid] = (row, with_texts(content(row), texts))
             moves.before += [(row.rid, *each) for each in moved]
-        elif row.type != "Patient":
+        elif row.type != "Patient" and row.rid not in narrowing:
             moves.belong.append(row.rid)
             moves.before.append((row.rid, BELONGS, ""))
     return moves

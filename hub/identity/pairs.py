@@ -6,22 +6,25 @@ Rules: docs/identity.md "Review". A pair stands once, the lower number first.
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, delete, or_, select, update
+from sqlalchemy import Connection, delete, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
+from hub.store import source_persons
 from hub.store.tables_identity import identity_pair as table
 
 IN_REVIEW, HELD_APART = "review", "apart"
 
 
 class Pair(NamedTuple):
-    """`task` is the id of the Task that asks, empty until there is one."""
+    """`task` is the id of the Task that asks, empty until there is one; `agreed` who has said that they are one
+    person, where a second one must agree."""
 
     low: int
     high: int
     state: str
     task: str
     event: int
+    agreed: str
 
 
 def put(connection: Connection, one: int, other: int, state: str, event: int) -> bool:
@@ -32,7 +35,7 @@ def put(connection: Connection, one: int, other: int, state: str, event: int) ->
         return False
     dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
     made: Any = dialect.insert(table).values(low=low, high=high, state=state, event=event, task="")
-    changed = {"state": made.excluded.state, "event": made.excluded.event}
+    changed = {"state": made.excluded.state, "event": made.excluded.event, "agreed": ""}
     connection.execute(made.on_conflict_do_update(index_elements=["low", "high"], set_=changed))
     return True
 
@@ -53,12 +56,21 @@ def asked(connection: Connection, pair: Pair, task: str) -> None:
     connection.execute(update(table).where(*which).values(task=task))
 
 
+def agree(connection: Connection, pair: Pair, who: str) -> None:
+    """The first of two persons has said that they are one."""
+    which = (table.c.low == pair.low, table.c.high == pair.high)
+    connection.execute(update(table).where(*which).values(agreed=who[:160]))
+
+
 def remove(connection: Connection, pair: Pair) -> None:
     connection.execute(delete(table).where(table.c.low == pair.low, table.c.high == pair.high))
 
 
+def all_held_apart(connection: Connection, person: int) -> set[int]:
+    """Those who are held apart from this one."""
+    return source_persons.held_apart(connection, person, HELD_APART)
+
+
 def held_apart(connection: Connection, person: int, others: Iterable[int]) -> set[int]:
     """Those of the others who are held apart from this one."""
-    mine = or_(table.c.low == person, table.c.high == person)
-    rows = connection.execute(select(table.c.low, table.c.high).where(mine, table.c.state == HELD_APART))
-    return {each for row in rows for each in row} & set(others)
+    return all_held_apart(connection, person) & set(others)

@@ -7,10 +7,10 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, case, delete, insert, select, update
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import Connection, delete, select, update
 
 from hub.fhir import json
+from hub.store import identity_keys, source_persons
 from hub.store.tables_identity import identity_key as keys
 from hub.store.tables_identity import source_person as table
 
@@ -33,21 +33,19 @@ class SourcePerson:
 
 
 def find(connection: Connection, source: str, key: str) -> SourcePerson | None:
-    row = connection.execute(select(table).where(table.c.source == source, table.c.key == key)).first()
+    row = source_persons.of_key(connection, source, key)
     return read(row) if row else None
 
 
 def get(connection: Connection, person: int) -> SourcePerson | None:
-    row = connection.execute(select(table).where(table.c.person == person)).first()
+    row = source_persons.of_number(connection, person)
     return read(row) if row else None
 
 
 def several(connection: Connection, numbers: Collection[int]) -> list[SourcePerson]:
-    ordered, found = sorted(set(numbers)), []
-    for start in range(0, len(ordered), CHUNK):
-        asked = select(table).where(table.c.person.in_(ordered[start : start + CHUNK]))
-        found += [read(row) for row in connection.execute(asked)]
-    return found
+    ordered = sorted(set(numbers))
+    chunks = (ordered[start : start + CHUNK] for start in range(0, len(ordered), CHUNK))
+    return [read(row) for chunk in chunks for row in source_persons.of_numbers(connection, chunk)]
 
 
 def of_patients(connection: Connection, patients: Collection[str]) -> list[int]:
@@ -60,13 +58,7 @@ def put(
     connection: Connection, person: int, source: str, key: str, patient: str, record: Mapping[str, Any], now: int
 ) -> None:
     """What the source says now is kept. `patient` counts for who has none yet."""
-    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
-    row = {"person": person, "source": source, "key": key, "patient": patient, "home": patient, "updated": now}
-    made: Any = dialect.insert(table).values(row | {"record": json.write(record)})
-    said = {"record": made.excluded.record, "updated": made.excluded.updated}
-    for name in ("patient", "home"):
-        said[name] = case((table.c[name] == "", made.excluded[name]), else_=table.c[name])
-    connection.execute(made.on_conflict_do_update(index_elements=["source", "key"], set_=said))
+    source_persons.put(connection, (person, source, key, patient, patient, json.write(record), now))
 
 
 def link(connection: Connection, numbers: Collection[int], patient: str) -> None:
@@ -80,15 +72,15 @@ def at_home(connection: Connection, person: int, patient: str) -> None:
     connection.execute(update(table).where(table.c.person == person).values(patient=patient, home=patient))
 
 
-def keep_keys(connection: Connection, person: int, hashes: Iterable[int]) -> None:
-    """By these it is found from now on."""
+def keep_keys(connection: Connection, person: int, hashes: Iterable[int], new: bool = False) -> None:
+    """By these it is found from now on. A `new` person has none yet."""
     wanted = set(hashes)
-    there = set(connection.execute(select(keys.c.hash).where(keys.c.person == person)).scalars())
+    there = set() if new else set(connection.execute(select(keys.c.hash).where(keys.c.person == person)).scalars())
     if gone := there - wanted:
         connection.execute(delete(keys).where(keys.c.person == person, keys.c.hash.in_(sorted(gone))))
-    if fresh := sorted(wanted - there):
-        connection.execute(insert(keys), [{"hash": each, "person": person} for each in fresh])
+    identity_keys.add(connection, person, sorted(wanted - there))
 
 
 def read(row: Any) -> SourcePerson:
-    return SourcePerson(**row._asdict() | {"record": json.stored(row.record)})
+    person, source, key, patient, home, record, updated = row
+    return SourcePerson(person, source, key, patient, home, json.stored(record), updated)

@@ -12,20 +12,23 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection
 
 from hub import outbox
 from hub.identity import events, former, pairs, persons
 from hub.identity.blocking import keys
 from hub.identity.candidates import candidates, identified, recorded, said_by
+from hub.identity.chosen import current
 from hub.identity.counts import frequencies
 from hub.identity.decide import LINK, Decision, among, decide
 from hub.identity.guards import REVIEW
 from hub.identity.person import Person
 from hub.identity.persons import SourcePerson
 from hub.identity.strong import contradicting
+from hub.search import merged
 from hub.search.hashes import key as number_of
 from hub.store.rids import new_rid
+from hub.store.turns import lock_numbers
 
 KNOWN, NEW, CONTRADICTION = "known", "new", "contradiction"
 ASK = "identity-review"  # the kind of work that asks a person (hub.identity.review)
@@ -69,18 +72,18 @@ def _known(connection: Connection, known: SourcePerson, said: Person) -> Resolut
         return Resolution(
             known.person, known.source, known.key, said, known.patient, CONTRADICTION, review, because
         )
-    patient = former.member_of(connection, known.patient)
+    patient = former.member_of(connection, known.patient) if merged.are_there() else known.patient
     return Resolution(known.person, known.source, known.key, said, patient, KNOWN)
 
 
 def _new(connection: Connection, person: int, source: str, key: str, said: Person) -> Resolution:
     found = candidates(connection, said, {person})
     apart = _held_apart(connection, person, found)
-    counted = frequencies(connection)
+    counted, limits = frequencies(connection), current().limits
     weighed: dict[str, list[tuple[SourcePerson, Decision]]] = {}
     for one in found:
         if one.person not in apart and one.patient:
-            weighed.setdefault(one.patient, []).append((one, decide(said, said_by(one), counted)))
+            weighed.setdefault(one.patient, []).append((one, decide(said, said_by(one), counted, limits)))
     choice = among({member: [each for _, each in several] for member, several in weighed.items()})
     strong = {member for member, several in weighed.items() if any(each.identifiers for _, each in several)}
     made = Resolution(person, source, key, said, None, NEW)
@@ -121,6 +124,8 @@ def _because(weighed: Mapping[str, Sequence[tuple[SourcePerson, Decision]]], mem
 
 
 def _held_apart(connection: Connection, person: int, found: Sequence[SourcePerson]) -> set[int]:
+    if not found:
+        return set()
     return pairs.held_apart(connection, person, [one.person for one in found])
 
 
@@ -129,19 +134,24 @@ def settle(
 ) -> bool:
     """Keep it, with the member that it is now. False where another message decided meanwhile: then nothing is
     written, and the caller resolves anew."""
-    there = persons.get(connection, made.person)
     whole = recorded(made.said, dict(record))
-    if made.outcome == KNOWN and there is not None and there.record == whole:
-        return True  # nothing new was said
+    if made.outcome == KNOWN and _says_nothing_new(connection, made, whole):
+        return True
     _take_turns(connection, made)
-    if not _still_holds(connection, made):
+    there = persons.find(connection, made.source, made.key)
+    if not _still_holds(connection, made, there):
         return False
     persons.put(connection, made.person, made.source, made.key, patient, whole, now)
     if there is None or said_by(there) != made.said:
-        persons.keep_keys(connection, made.person, keys(made.said))
+        persons.keep_keys(connection, made.person, keys(made.said), new=there is None)
     if made.outcome in (LINK, REVIEW):
         _tell(connection, made, patient, now, who)
     return True
+
+
+def _says_nothing_new(connection: Connection, made: Resolution, record: Mapping[str, Any]) -> bool:
+    there = persons.get(connection, made.person)
+    return there is not None and there.record == record
 
 
 def ask(connection: Connection, made: Resolution, now: int, who: str = HUB) -> None:
@@ -166,9 +176,8 @@ def _tell(connection: Connection, made: Resolution, patient: str, now: int, who:
     outbox.add(connection, rows)
 
 
-def _still_holds(connection: Connection, made: Resolution) -> bool:
-    """What decided it is as it was: the source person, and whoever has one of its strong identifiers."""
-    there = persons.find(connection, made.source, made.key)
+def _still_holds(connection: Connection, made: Resolution, there: SourcePerson | None) -> bool:
+    """What decided it is as it was: the source person that is there, and whoever has one of its identifiers."""
     if made.outcome == KNOWN:
         return there is not None and there.person == made.person
     if there is not None and (there.person != made.person or (there.patient and made.outcome != REVIEW)):
@@ -184,5 +193,4 @@ def _take_turns(connection: Connection, made: Resolution) -> None:
         return
     words = {number_of("", "identity", each.system, each.value) for each in made.said.identifiers}
     words.add(number_of("", "identity", made.source, made.key))
-    for word in sorted(words):
-        connection.execute(select(func.pg_advisory_xact_lock(word)))
+    lock_numbers(connection, words)

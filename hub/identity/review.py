@@ -3,6 +3,7 @@
 Rules: docs/identity.md "Review"; https://hl7.org/fhir/R4/task.html. A Task with the code `identity-review` belongs
 to nobody but the operators (hub.rights.facts); it names both Patients and the evidence, never what a source said.
 Who completes it with the output `link` or `distinct` has decided: the worker does it, in the name of that person.
+Where two persons must agree (HUB_IDENTITY_REVIEWERS) to a link, the Task is open again until another one says so.
 Refuses: an answer that is neither, and one that cannot be done: the Task is open again and says why.
 """
 
@@ -17,6 +18,7 @@ from hub.fhir import json
 from hub.fhir.systems import OWN
 from hub.identity import events, former, pairs, persons
 from hub.identity.apart import distinct
+from hub.identity.chosen import current
 from hub.identity.desk import Desk, Registry
 from hub.identity.merge import merge
 from hub.identity.pairs import Pair
@@ -29,12 +31,13 @@ from hub.transactions import Change, single
 SYSTEM = OWN + "CodeSystem/identity"
 DECIDED = "identity-decision"
 LINK, DISTINCT = "link", "distinct"
+SECOND = "One person has said link; another one must agree"
 Resource = dict[str, Any]
 
 
 def task(identity: str, patients: Sequence[str], because: str, now: int, names: Sequence[str] = ()) -> Resource:
     """`patients`: who might remain comes first. `names`: other resources to be looked at."""
-    first, *others = patients
+    others = patients[1:]
     asked = [("candidate", f"Patient/{each}") for each in others] + [("look-at", each) for each in names]
     return {
         "resourceType": "Task",
@@ -43,10 +46,14 @@ def task(identity: str, patients: Sequence[str], because: str, now: int, names: 
         "intent": "order",
         "code": {"coding": [{"system": SYSTEM, "code": REVIEW}]},
         "description": because[:1000] or "Are these one person?",
-        "focus": {"reference": f"Patient/{first}"},
+        **({"focus": {"reference": f"Patient/{patients[0]}"}} if patients else {}),
         "authoredOn": clock.instant(now),
-        "input": [{"type": _type(kind), "valueReference": {"reference": each}} for kind, each in asked],
+        **({"input": [_input(*each) for each in asked]} if asked else {}),
     }
+
+
+def _input(kind: str, reference: str) -> Resource:
+    return {"type": _type(kind), "valueReference": {"reference": reference}}
 
 
 def _type(code: str) -> Resource:
@@ -72,7 +79,7 @@ class Asking:
 
     registry: Registry
 
-    def __call__(self, work: outbox.Work) -> outbox.Settled:
+    def __call__(self, work: outbox.Work) -> outbox.Outcome:
         self.registry.decide(lambda desk: _ask(desk, work.payload))
         return outbox.Done()
 
@@ -107,7 +114,7 @@ class Deciding:
 
     registry: Registry
 
-    def __call__(self, work: outbox.Work) -> outbox.Settled:
+    def __call__(self, work: outbox.Work) -> outbox.Outcome:
         try:
             self.registry.decide(lambda desk: _decided(desk, work.payload["task"], work.payload["who"]))
         except Problem as problem:
@@ -126,6 +133,10 @@ def _decided(desk: Desk, identity: str, who: str) -> None:
     answer = _answer(json.stored(found.body) if found and found.body else {})
     if answer not in _ANSWERS:
         raise Problem("business-rule", "The output says neither link nor distinct", "Task.output")
+    if answer == LINK and current().reviewers > 1 and pair.agreed in ("", who[:160]):
+        pairs.agree(desk.connection, pair, who)
+        _reopened(desk, identity, SECOND)
+        return
     _ANSWERS[answer](desk, pair, who)
 
 
@@ -142,13 +153,14 @@ def _answer(content: Mapping[str, Any]) -> str:
 def _link(desk: Desk, pair: Pair, who: str) -> None:
     """The one who was there first remains."""
     found = sorted(persons.several(desk.connection, (pair.low, pair.high)), key=lambda one: one.person)
+    evidence = {"review": pair.task} | ({"first": pair.agreed} if pair.agreed else {})
     remains, goes = (former.member_of(desk.connection, one.patient) if one.patient else "" for one in found)
     if remains and goes and remains != goes:
-        merge(desk, remains, goes, who, {"review": pair.task})
+        merge(desk, remains, goes, who, evidence)
     elif remains or goes:  # one of them waits for a member
         persons.link(desk.connection, [one.person for one in found], remains or goes)
         events.add(desk.connection, desk.now, events.LINK, who, survivor=remains or goes,
-                   persons=[one.person for one in found], evidence={"review": pair.task})  # fmt: skip
+                   persons=[one.person for one in found], evidence=evidence)  # fmt: skip
     pairs.remove(desk.connection, pair)
 
 

@@ -88,6 +88,7 @@ def _row(arrival: Arrival) -> Values:
         "state": arrival.state,
         "reason": arrival.reason,
         "location": arrival.location,
+        "member": arrival.member,
     }
     return row if arrival.state == RECEIVED else _beside(row)
 

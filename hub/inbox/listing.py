@@ -1,34 +1,54 @@
-"""What a person sees of the inbox, and does: list, look into one, have it processed again.
+"""What a person sees of the inbox: which messages there are, how many in which state and why, one of them.
 
 Every function works in the caller's transaction.
 """
 
-from collections.abc import Sequence
+from collections import Counter
+from typing import NamedTuple
 
-from sqlalchemy import Connection, func, select, update
+from sqlalchemy import Connection, func, select
 
+from hub.inbox.choosing import Which, reason_kind
 from hub.inbox.messages import ENTRY, MESSAGE, RECEIVED, Entry, Message
 from hub.store.tables import inbox
 
-
-def replay(connection: Connection, seqs: Sequence[int] = (), state: str | None = None) -> int:
-    """Process these again: the messages named, or all in one state. Returns how many."""
-    which = inbox.c.state == state if state else inbox.c.seq.in_(seqs)
-    again = {"state": RECEIVED, "attempts": 0, "due": 0, "reason": None, "location": None, "processed": None}
-    return connection.execute(update(inbox).where(which, inbox.c.state != RECEIVED).values(again)).rowcount
+ALL = Which()
 
 
-def listed(connection: Connection, state: str | None = None, limit: int = 100) -> list[Entry]:
-    """The newest messages, of one state or of all, without their content."""
-    statement = select(*ENTRY).order_by(inbox.c.seq.desc()).limit(limit)
-    chosen = statement.where(inbox.c.state == state) if state else statement
-    return [Entry(*row) for row in connection.execute(chosen)]
+class Count(NamedTuple):
+    state: str
+    reason: str
+    number: int
 
 
-def counts(connection: Connection) -> dict[str, int]:
-    """How many messages there are in each state that has any."""
-    by_state = select(inbox.c.state, func.count()).group_by(inbox.c.state)
+def listed(connection: Connection, which: Which = ALL, limit: int = 100) -> list[Entry]:
+    """The newest of these messages, without their content."""
+    statement = select(*ENTRY).where(*which.conditions()).order_by(inbox.c.seq.desc()).limit(limit)
+    return [Entry(*row) for row in connection.execute(statement)]
+
+
+def counts(connection: Connection, which: Which = ALL) -> dict[str, int]:
+    """How many of these messages there are in each state that has any."""
+    by_state = select(inbox.c.state, func.count()).where(*which.conditions()).group_by(inbox.c.state)
     return {row[0]: row[1] for row in connection.execute(by_state)}
+
+
+def counts_by_reason(connection: Connection, which: Which = ALL) -> list[Count]:
+    """The same by kind of reason, the most frequent of each state first."""
+    columns = inbox.c.state, inbox.c.reason
+    asked = select(*columns, func.count()).where(*which.conditions()).group_by(*columns)
+    found: Counter[tuple[str, str]] = Counter()
+    for state, reason, number in connection.execute(asked):
+        found[state, reason_kind(reason or "")] += number
+    several = (Count(state, reason, number) for (state, reason), number in found.items())
+    return sorted(several, key=lambda one: (one.state, -one.number, one.reason))
+
+
+def oldest_received(connection: Connection) -> int | None:
+    """When the oldest message came that nobody has ended; None where there is none. By its place: two processes may
+    store out of turn, by no more than their commits take."""
+    first = select(inbox.c.received).where(inbox.c.state == RECEIVED).order_by(inbox.c.seq).limit(1)
+    return connection.execute(first).scalar_one_or_none()
 
 
 def shown(connection: Connection, seq: int) -> Message | None:

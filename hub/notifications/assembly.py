@@ -36,7 +36,12 @@ def look(database: Database, settings: Settings, rights: Rights) -> Looking:
 def work(database: Database, settings: Settings, rights: Rights) -> dict[str, outbox.Handler]:
     """What is done at once, by kind: an event becomes notices, stored header lines are sealed."""
     return {
-        EVENT: FanOut(database, look(database, settings, rights), settings.fhir_base),
+        EVENT: FanOut(
+            database,
+            look(database, settings, rights),
+            settings.fhir_base,
+            same_minutes=settings["HUB_NOTICE_SAME_MINUTES"],
+        ),
         KIND: StoredHeaders(database, settings.secret_key()),
     }
 

@@ -18,15 +18,16 @@ from sqlalchemy import Connection
 from hub import clock, header_values, outbox
 from hub.fhir import json
 from hub.notifications import bundles, counters, filters
+from hub.notifications.active import ACCESS, understood
 from hub.notifications.connections import Refused, Route, Unreachable, post
 from hub.notifications.events import HANDSHAKE, NOTICE, Event
-from hub.notifications.fan_out import ACCESS, resource_at, understood
+from hub.notifications.fan_out import resource_at
 from hub.notifications.looking import Look
 from hub.notifications.signature import signed
 from hub.notifications.subscriptions import Resource, Subscription
 from hub.outbox import Dead, Done, Later, Settled, Work
 from hub.problems import Problem
-from hub.store import read
+from hub.store import merges, read
 from hub.store.engine import Database
 from hub.transactions import Transactions, single
 
@@ -89,6 +90,7 @@ class Deliveries:
     def notice(self, work: Work) -> Settled:
         """Tell one event, unless there is no more reason or right to."""
         event, number = Event.of(work.payload), work.payload["number"]
+        merges.look(self.database)
         with self.database.read() as connection:
             told = self._told(connection, work.payload["subscription"], event)
         if not isinstance(told, _Told):
@@ -123,7 +125,7 @@ class Deliveries:
             return NOT_ACTIVE[asked.status](f"The Subscription is in status {asked.status}")
         if asked.status != "active":
             return Later(now + UNSETTLED_SECONDS * outbox.SECOND, "The Subscription waits for its handshake")
-        count, focus = counters.count_of(connection, name), resource_at(connection, event)
+        count, focus = counters.count_of(connection, name), resource_at(connection, event, self.base)
         if count is None or focus is None:
             return Dead("The Subscription's owner or the event's version is not known")
         panels = filters.panels_of(connection, focus, now, self.base)

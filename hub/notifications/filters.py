@@ -20,11 +20,13 @@ from hub.access import Access
 from hub.fhir import json
 from hub.notifications.topics import PANEL, Topic
 from hub.problems import Problem
+from hub.search import merged
 from hub.search.criterion import Criterion, criterion
+from hub.search.edges import address
 from hub.search.match import matches
 from hub.search.query import Limits, parse
 from hub.search.values import dates, references
-from hub.store import read
+from hub.store import merges, read
 
 LONGEST = 4096
 MOST = 20
@@ -82,14 +84,29 @@ def holds(wanted: Iterable[Condition], resource: Resource, panels: frozenset[str
 
 def panels_of(connection: Connection, resource: Resource, now: int, base: str = "") -> frozenset[str]:
     """Ids of the Groups that the resource's subject is an active member of at this moment (microseconds)."""
-    found = list(references(resource.get("subject"), base))
-    if not found or found[0][0] != "Patient":
+    patient = member(resource, base)
+    if not patient:
         return frozenset()
-    patient = found[0][1]
     query = parse("Group", [("member", f"Patient/{patient}")], Limits(base=base))
     rows = read.page(connection, Access.system("panel membership"), query, (), MOST_GROUPS)
     groups = (json.stored(row.body) for row in rows if row.body)
     return frozenset(group["id"] for group in groups if is_member(group, patient, now, base))
+
+
+def member(resource: Resource, base: str = "") -> str:
+    """The id of the Patient that is the subject; empty where nobody is."""
+    found = list(references(resource.get("subject"), base))
+    return found[0][1] if found and found[0][0] == "Patient" else ""
+
+
+def of_member(connection: Connection, resource: dict[str, Any], base: str = "") -> dict[str, Any]:
+    """The same, with who its subject is now: an event of somebody who was merged since is the member's. Where
+    nobody was ever merged, nothing is asked."""
+    patient = member(resource, base)
+    if not patient or not merged.are_there():
+        return resource
+    now = merges.members(connection, [address("Patient", patient)]).values()
+    return {**resource, "subject": {"reference": f"Patient/{next(iter(now))}"}} if now else resource
 
 
 def is_member(group: Resource, patient: str, now: int, base: str = "") -> bool:

@@ -33,7 +33,7 @@ class StoredHeaders:
     key: bytes
     now: clock.Clock = clock.now
 
-    def __call__(self, work: outbox.Work) -> outbox.Settled:
+    def __call__(self, work: outbox.Work) -> outbox.Outcome:
         count = self.database.writing(self._seal)
         if not self.database.forget_overwritten():
             return outbox.Later(clock.micros(self.now()) + AGAIN_SECONDS * outbox.SECOND, READ)

@@ -15,6 +15,7 @@ import msgspec
 from hub.fhir import json
 from hub.identity import former
 from hub.identity.candidates import candidates, said_by
+from hub.identity.chosen import current
 from hub.identity.counts import frequencies
 from hub.identity.decide import LINK, Decision, decide
 from hub.identity.guards import DISTINCT
@@ -54,7 +55,7 @@ def _graded(call: Call, given: dict[str, Any]) -> list[tuple[str, Decision]]:
     counted = frequencies(call.connection)
     best: dict[str, Decision] = {}
     for one in candidates(call.connection, said):
-        found = decide(said, said_by(one), counted)
+        found = decide(said, said_by(one), counted, current().limits)
         if found.outcome == DISTINCT or not one.patient:
             continue
         member = former.member_of(call.connection, one.patient)

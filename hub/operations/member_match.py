@@ -18,6 +18,7 @@ from hub import clock
 from hub.access import Access
 from hub.fhir import json
 from hub.identity.attempts import attempt
+from hub.identity.chosen import current
 from hub.identity.counts import frequencies
 from hub.identity.decide import LINK, decide
 from hub.identity.patient import person_of
@@ -120,7 +121,7 @@ def _is_same(call: Call, patient: Resource, row: Stored, numbers: frozenset[str]
     if one.birth is None or not one.names or one.placeholder:
         return False
     one, other = (replace(each, identifiers=(*each.identifiers, number)) for each in (one, other))
-    return decide(one, other, frequencies(call.connection)).outcome == LINK
+    return decide(one, other, frequencies(call.connection), current().limits).outcome == LINK
 
 
 def _told(row: Stored, numbers: frozenset[str]) -> Iterator[Resource]:

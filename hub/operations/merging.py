@@ -2,7 +2,8 @@
 
 Rules: https://hl7.org/fhir/R5/patient-operation-merge.html (source-patient goes, target-patient remains; each by a
 reference or by identifiers; `preview` changes nothing; `result-patient` is how the target is to be afterwards);
-$unmerge takes the merge of `source-patient` back. docs/identity.md, docs/access.md.
+$unmerge takes the merge of `source-patient` back. docs/identity.md, docs/access.md. Where two
+persons must agree, the first one's call changes nothing.
 Refuses: who is neither operator nor custodian (403); what hub.identity.merge refuses; identifiers that name nobody
 or several (422); a result-patient with another id than the target's (400).
 What is answered shows Patients only to who may see them.
@@ -17,6 +18,7 @@ from hub.fhir import json
 from hub.fhir.systems import OWN
 from hub.identity.desk import Desk, Registry
 from hub.identity.merge import Merged, merge
+from hub.identity.proposals import WAITS, agreed
 from hub.identity.review import lost_task
 from hub.identity.unmerge import Unmerged, unmerge
 from hub.operations.call import Call, Operation, Parameter
@@ -47,11 +49,12 @@ def merge_patients(call: Call) -> bytes:
         raise Problem("invalid", "The result-patient has another id than the target", "result-patient.id")
     is_preview = call.given.get("preview", False)
 
-    def work(desk: Desk) -> Merged:
-        done = merge(desk, target, source, who, {"by": "operator"})
-        if wanted is not None:
+    def work(desk: Desk) -> Merged | None:
+        decide = merge if is_preview else agreed
+        done = decide(desk, target, source, who, {"by": "operator"})
+        if done is not None and wanted is not None:
             _update(desk, done.survivor, wanted)
-        if is_preview:
+        if done is not None and is_preview:
             raise _Previewed(done)
         return done
 
@@ -59,7 +62,7 @@ def merge_patients(call: Call) -> bytes:
         done = _registry(call).decide(work)
     except _Previewed as previewed:
         return _answer(call, _told(previewed.merged, "would be"), "")
-    return _answer(call, _told(done, "were"), done.survivor)
+    return _answer(call, _told(done, "were"), done.survivor) if done else _answer(call, WAITS, "")
 
 
 def unmerge_patients(call: Call) -> bytes:

@@ -181,10 +181,14 @@ def _serve(
 
 
 def _let_in(hub: Hub, route: Route, environ: dict[str, Any], throttle: limits.Throttle) -> Access:
-    """Who asks, and not too often."""
     if route.open:
         throttle.open(environ)
         return NOBODY
+    return let_in(hub, environ, throttle)
+
+
+def let_in(hub: Hub, environ: dict[str, Any], throttle: limits.Throttle) -> Access:
+    """Who asks, and not too often. Raises Problem."""
     try:
         access = environ[WHO] = hub.guard(environ)
     except Problem as problem:

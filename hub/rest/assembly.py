@@ -9,6 +9,8 @@ from hub.access import Access
 from hub.audit.recorder import Recorder
 from hub.operations.call import Engines
 from hub.rest.app import create_app
+from hub.rest.beside import add
+from hub.rest.doors import Beside
 from hub.rest.hub import Hub
 from hub.rest.limits import Rates, Throttle
 from hub.rest.peers import Peers, networks
@@ -50,10 +52,16 @@ def hub_of(
     )
 
 
-def application(hub: Hub, settings: Settings, blueprints: Iterable[Blueprint]) -> Flask:
-    """The WSGI application with the blueprints of the wings."""
+def application(
+    hub: Hub, settings: Settings, blueprints: Iterable[Blueprint], beside: Iterable[Beside] = ()
+) -> Flask:
+    """The WSGI application with the blueprints of the wings, and what they take `beside` the FHIR API."""
     most, origins = settings["HUB_MAX_BODY_BYTES"], settings["HUB_CORS_ORIGINS"]
-    return create_app(hub, most, blueprints, origins, _throttle(settings))
+    throttle = _throttle(settings)
+    app = create_app(hub, most, blueprints, origins, throttle)
+    for door in beside:
+        add(app, hub, throttle, door)
+    return app
 
 
 def _throttle(settings: Settings) -> Throttle:

@@ -48,6 +48,14 @@ LITERAL: dict[str, Callable[[Sequence[Any]], str]] = {
 }
 
 
+def among(dialect: str, wanted: Sequence[int]) -> tuple[str, Sequence[Any]]:
+    """The end of a condition that a column has one of these numbers, and its parameters: one text for any number of
+    them where the database has arrays."""
+    if dialect == "postgresql":
+        return "= ANY (%s::bigint[])", (numbers(wanted),)
+    return f"IN ({', '.join('?' * len(wanted))})", wanted
+
+
 def columns(types: Sequence[str], rows: Sequence[Sequence[Any]]) -> list[str]:
     """Rows as one literal a column."""
     return [LITERAL[of](values) for of, values in zip(types, zip(*rows, strict=True), strict=True)]

@@ -6,13 +6,14 @@ for all values: the first key's rows are walked in the order of the answer, and 
 row. The general forms are hub.store.read.page and hub.store.order.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import cache
 from typing import Any
 
 from sqlalchemy import Connection, Select, bindparam, exists, select, true
 
 from hub.sight import Sight
+from hub.store import arrays
 from hub.store.engine import driver, mark
 from hub.store.sight import Shape, condition, itself
 from hub.store.tables import index_token, resource
@@ -57,9 +58,54 @@ def page(connection: Connection, sight: Sight, keys: Sequence[int], after: int, 
     return _rows(connection, statement, (keys[0], after, *keys[1:], *values, limit))
 
 
+def of_any(connection: Connection, sight: Sight, keys: Iterable[int], most: int) -> list[tuple[int, Row]]:
+    """(key, row) of the resources that have one of these keys: up to `most` of each key, whatever their types."""
+    wanted = sorted(set(keys))
+    if not wanted:
+        return []
+    also, values = condition(connection, sight, "r")
+    if connection.dialect.name == "postgresql":
+        rows = _rows(connection, _of_array(also), (arrays.numbers(wanted), *values, most))
+        return [(row[0], row[1:]) for row in rows]
+    one = _of_one(also)
+    return [(key, row) for key in wanted for row in _rows(connection, one, (key, *values, most))]
+
+
+def newest(connection: Connection, sight: Sight, key: int, limit: int) -> list[Row]:
+    """The resources with this key that were made last, the newest first."""
+    also, values = condition(connection, sight, "r")
+    return _rows(connection, _newest(mark(connection), also), (key, *values, limit))
+
+
 def _rows(connection: Connection, statement: str, values: tuple[Any, ...]) -> list[Row]:
     found: list[Row] = driver(connection).execute(statement, values).fetchall()
     return found
+
+
+@cache
+def _of_array(also: str) -> str:
+    # the limit inside makes PostgreSQL ask key by key, whatever it guesses of how common they are
+    return (
+        f"SELECT k.hash, f.* FROM unnest(%s::bigint[]) AS k (hash) CROSS JOIN LATERAL (SELECT {_NAMES}"
+        f" FROM index_token d JOIN resource r ON r.rid = d.rid WHERE d.hash = k.hash AND NOT r.deleted{also}"
+        " ORDER BY d.rid LIMIT %s) AS f"
+    )
+
+
+@cache
+def _of_one(also: str) -> str:
+    return (
+        f"SELECT {_NAMES} FROM index_token d JOIN resource r ON r.rid = d.rid"
+        f" WHERE d.hash = ? AND NOT r.deleted{also} ORDER BY d.rid LIMIT ?"
+    )
+
+
+@cache
+def _newest(mark: str, also: str) -> str:
+    return (
+        f"SELECT {_NAMES} FROM index_token d JOIN resource r ON r.rid = d.rid"
+        f" WHERE d.hash = {mark} AND NOT r.deleted{also} ORDER BY d.rid DESC LIMIT {mark}"
+    )
 
 
 @cache

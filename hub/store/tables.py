@@ -199,6 +199,13 @@ inbox = Table(
     Column("attempts", Integer, nullable=False, server_default="0"),
     Column("due", BigInteger, nullable=False, server_default="0"),
     Column("processed", BigInteger),
+    # a hash of whom the sender means (hub.inbox.messages.member_key); none: no order is known
+    Column("member", BigInteger),
+    # grows with each claim and never falls: who claimed before cannot end what was claimed since
+    Column("fence", Integer, nullable=False, server_default="0"),
+    # what a parked message waits for (hub.inbox.waits)
+    Column("awaits_kind", String(32)),
+    Column("awaits_key", String(128)),
     UniqueConstraint("source", "feed", "control_id", name="inbox_message"),
     Index(
         "inbox_waiting",
@@ -208,7 +215,28 @@ inbox = Table(
         postgresql_where=sql("state = 'received'"),
     ),
     Index("inbox_state", "state", "seq"),
-    Index("inbox_subject", "subject", "seq"),
+    Index(
+        "inbox_line",
+        "member",
+        "seq",
+        sqlite_where=sql("state = 'received'"),
+        postgresql_where=sql("state = 'received'"),
+    ),
+    Index(
+        "inbox_awaits",
+        "awaits_kind",
+        "awaits_key",
+        "seq",
+        sqlite_where=sql("awaits_kind IS NOT NULL"),
+        postgresql_where=sql("awaits_kind IS NOT NULL"),
+    ),
+    Index(
+        "inbox_subject",
+        "subject",
+        "seq",
+        sqlite_where=sql("subject IS NOT NULL"),
+        postgresql_where=sql("subject IS NOT NULL"),
+    ),
 )
 
 outbox = Table(

@@ -11,7 +11,8 @@
   else now.
 - `identity_absorbed`: Patients that are somebody else now. `survivor` is whom each was merged into, `member` where
   the chain of merges ends.
-- `identity_pair`: two source persons who are held apart, or who wait for a person's decision (`task`).
+- `identity_pair`: two source persons who are held apart, or who wait for a person's decision (`task`). `agreed`:
+  what one person has decided, as `answer|who`, where a second one must agree.
 - `identity_attempt`: how often a client asked $member-match in a minute.
 """
 
@@ -94,6 +95,7 @@ identity_pair = Table(
     Column("state", String(16), nullable=False),
     Column("task", String(64), nullable=False, server_default=sql("''")),
     Column("event", BigInteger, nullable=False),
+    Column("agreed", String(160), nullable=False, server_default=sql("''")),
     Index("identity_pair_high", "high"),
     Index("identity_pair_task", "task"),
     sqlite_with_rowid=False,

@@ -16,7 +16,6 @@ from typing import Any
 from sqlalchemy import Connection
 
 from hub.search.edges import address
-from hub.search.hashes import key
 from hub.search.index import IndexRows
 from hub.sight import Sight
 from hub.store import arrays
@@ -54,16 +53,6 @@ def held(
     else:  # the transaction holds the only right to write
         rows = [row for pair in ordered for row in cursor.execute(_ONE + also, (*pair, *values)).fetchall()]
     return {(row[1], row[2]): Stored(*row) for row in rows}
-
-
-def lock_words(connection: Connection, words: Iterable[str]) -> None:
-    """Make writers that name the same word take turns (conditional creates of one identity, say)."""
-    numbers = sorted({key(word) for word in words})
-    if numbers and connection.dialect.name == "postgresql":
-        # unnest gives its rows in order: two writers never wait for each other in a circle
-        driver(connection).execute(
-            "SELECT pg_advisory_xact_lock(word) FROM unnest(%s::bigint[]) AS word", (arrays.numbers(numbers),)
-        )
 
 
 def store(connection: Connection, batch: Batch) -> None:

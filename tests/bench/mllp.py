@@ -28,6 +28,7 @@ from sqlalchemy import func, select
 
 from adapters.adt.frames import Splitter, framed
 from adapters.adt.group_commit import into
+from adapters.adt.mllp_door import Door
 from adapters.adt.mllp_server import MllpListener
 from hub import clock
 from hub.store.engine import Database
@@ -176,16 +177,12 @@ def serve(url: str) -> None:
     ended = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: ended.set())
     listener = MllpListener(
-        HOST,
-        0,
+        [Door(HOST, 0, max_bytes=10 << 20, idle_seconds=60, production=True)],
         accept=into(database),
         clock=clock.now,
-        max_bytes=10 << 20,
-        idle_seconds=60,
-        production=True,
         on_accepted=lambda: None,
     )
-    print(listener.start(), flush=True)
+    print(*listener.start(), flush=True)
     ended.wait()
     listener.stop()
     database.close()

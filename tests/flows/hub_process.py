@@ -104,6 +104,20 @@ class HubProcess:
         os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait(10)
 
+    def is_running(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
+    def wait_for_end(self, seconds: float = 15) -> None:
+        """The first process is gone, and with it, by themselves, the others."""
+        group = self.pid
+        assert self._process is not None
+        self._process.wait(seconds)
+        deadline = time.monotonic() + seconds
+        while _is_there(group):
+            if time.monotonic() > deadline:
+                raise AssertionError("a process outlived the first one")
+            time.sleep(0.05)
+
     def stop(self) -> float:
         """SIGINT, as Ctrl-C sends it; how many seconds it took to end."""
         assert self._process is not None
@@ -116,6 +130,15 @@ class HubProcess:
                 self.kill()
                 raise AssertionError("the hub did not stop in 20 s") from None
         return time.monotonic() - began
+
+
+def _is_there(group: int) -> bool:
+    """Whether a process group has a process yet."""
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return False
+    return True
 
 
 @contextmanager

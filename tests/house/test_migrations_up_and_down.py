@@ -11,7 +11,7 @@ from hub.store.engine import Database
 from hub.store.migrate import newest
 from tests.house.migrating import bare, down, up
 
-STEPS = ("0005", "0006", "0007", "0008", "0009", "0010", "0011")
+STEPS = ("0005", "0006", "0007", "0008", "0009", "0010", "0011", "0012", "0013")
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)])

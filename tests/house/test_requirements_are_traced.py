@@ -23,7 +23,7 @@ GUIDES = {
     "g10": "onc_certification_g10_test_kit_requirements.csv",
     "smart": "smart_app_launch_test_kit_requirements.csv",
 }
-ROWS_OF_THE_HUB = "HJXSBT"  # V (HL7 v2) are the rows of another wing
+ROWS_OF_THE_HUB = "HJXSBTV"
 Row = dict[str, str]
 
 

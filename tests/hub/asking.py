@@ -32,7 +32,7 @@ from hub.rest.hub import Hub
 from hub.rest.limits import NO_LIMITS, Throttle
 from hub.search.query import Limits
 from hub.sight import ALL
-from hub.store import tables, tables_identity
+from hub.store import tables, tables_identity, tables_notices
 from hub.store.engine import Database
 from hub.transactions import Transactions, Validate
 
@@ -62,6 +62,8 @@ WRITTEN = (
     tables_identity.identity_absorbed,
     tables_identity.identity_pair,
     tables_identity.identity_attempt,
+    tables_notices.notice_event,
+    tables_notices.notice_told,
 )
 
 # name of the client -> its scopes

@@ -1,15 +1,19 @@
 """The spool: arrivals beside a SQLite database are as safe as in the inbox, and get there once."""
 
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
+from sqlalchemy import select
 
 from hub.inbox import listing
 from hub.inbox.messages import REFUSED, Arrival
 from hub.problems import Problem
 from hub.spool import Spool, path_of
 from hub.store.engine import Database
+from hub.store.tables import inbox
 
 
 @pytest.fixture
@@ -99,3 +103,30 @@ def test_a_refused_arrival_keeps_its_reason(sqlite: Database) -> None:
     with sqlite.read() as connection:
         (entry,) = listing.listed(connection)
     assert (entry.state, entry.reason, entry.location) == ("refused", "100 no MSH", "MSH")
+
+
+def test_the_line_of_a_message_comes_to_the_inbox_with_it(sqlite: Database) -> None:
+    spool = Spool(sqlite)
+    spool.accept([Arrival("adt", "app|fac", "1", b"MSH|one", 1, member=-7)])
+    spool.move()
+    with sqlite.read() as connection:
+        assert connection.execute(select(inbox.c.member)).scalars().all() == [-7]
+
+
+def test_a_file_of_an_earlier_release_is_used_and_what_is_in_it_is_moved(sqlite: Database) -> None:
+    """Its table was the inbox's of that release: it knew no line."""
+    with closing(sqlite3.connect(path_of(sqlite))) as old:
+        old.executescript(
+            "CREATE TABLE inbox (seq INTEGER PRIMARY KEY AUTOINCREMENT, source VARCHAR(32) NOT NULL,"
+            " feed VARCHAR(128) NOT NULL, control_id VARCHAR(256) NOT NULL, digest BLOB NOT NULL,"
+            " received BIGINT NOT NULL, raw BLOB NOT NULL, state VARCHAR(16) NOT NULL, reason TEXT,"
+            " location VARCHAR(64), subject VARCHAR(256), attempts INTEGER DEFAULT '0' NOT NULL,"
+            " due BIGINT DEFAULT '0' NOT NULL, processed BIGINT,"
+            " CONSTRAINT inbox_message UNIQUE (source, feed, control_id));"
+            "INSERT INTO inbox (source, feed, control_id, digest, received, raw, state)"
+            " VALUES ('adt', 'app|fac', 'old', x'00', 1, x'4d', 'received');"
+        )
+    spool = Spool(sqlite)
+    assert spool.accept([arrival("new")]) == ["new"]
+    assert spool.move() == 2
+    assert listed(sqlite) == [("new", "received"), ("old", "received")]

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from typing import Any
 
 from flask import Flask
@@ -40,7 +41,7 @@ def application(database: Database, transactions: Transactions | None = None) ->
             capabilities=lambda: {"resourceType": "CapabilityStatement"},
             guard=Guard(database).access_of,
             shell=lambda bundle: structure.validate_bundle_shell(bundle, conditional_references=True),
-            engines=operation_engines(database),
+            engines=replace(operation_engines(database), member_matches=1_000_000),
         ),
         MAX_BODY,
     )

@@ -11,6 +11,7 @@ from flask import Flask
 from hub.store.engine import Database
 from tests.matrix.callers import application, register
 from tests.matrix.charts import Chart
+from tests.matrix.people import known_by_number
 from tests.matrix.world import World, all_charts, load, pairs_of_charts
 
 BOTH = ["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)]
@@ -38,7 +39,9 @@ def settle(
     mine = [chart.number for chart in charts if chart.relation == "assigned"]
     members = tuple(mine if name == "matrix_whole" else mine[:: max(1, len(mine) // 6)])
     register(database, members)
-    return Settled(application(database), database, load(database, charts), members)
+    world = load(database, charts)
+    known_by_number(database, charts)
+    return Settled(application(database), database, world, members)
 
 
 @pytest.fixture(scope="session", params=BOTH)

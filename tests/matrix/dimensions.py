@@ -83,7 +83,7 @@ EXITS = (
     Exit("E13", "_elements and _summary"),
     Exit("E14", "order"),
     Exit("E15", "$everything"),
-    Exit("E16", "$match", "issue 5: identity"),
+    Exit("E16", "$match and $member-match"),
     Exit("E17", "$validate"),
     Exit("E18", "conditional interactions"),
     Exit("E19", "patch and Prefer: return=representation"),

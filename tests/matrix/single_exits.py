@@ -10,6 +10,7 @@ from tests.matrix.asker import BY_NAME, Ask, Asker, Charts, Evidence, grouped, l
 from tests.matrix.canaries import canaries, canary, identity
 from tests.matrix.charts import KINDS, SYSTEM, Chart, Kind
 from tests.matrix.judge import elements_of
+from tests.matrix.people import asked_for, on_a_card
 from tests.matrix.world import World
 
 
@@ -65,6 +66,27 @@ def everything(ask: Asker, world: World, charts: Charts) -> Iterator[Evidence]:
         path = f"/Patient/{identity('pat', chart.number)}/$everything?_count=200"
         leaving = ask.pages("E15", path)
         yield from listed("E15", leaving, [chart], KINDS)
+
+
+def match(ask: Asker, world: World, charts: Charts) -> Iterator[Evidence]:
+    """By all that is true of the person: whoever may not see it learns nothing."""
+    for chart in charts:
+        answer = ask.ask("E16", "POST", "/Patient/$match", asked_for(chart))
+        yield _one("E16", chart, BY_NAME["pat"], answer.data)
+        certain = ask.ask("E16", "POST", "/Patient/$match", asked_for(chart, certain=True))
+        yield Evidence("E16", chart.number, "pat", bool(_entries(certain)))
+
+
+def member_match(ask: Asker, world: World, charts: Charts) -> Iterator[Evidence]:
+    """By a card: the number that was sent, and an id, no more. Many cards belong to nobody."""
+    for chart in charts:
+        answer = ask.ask("E16", "POST", "/Patient/$member-match", on_a_card(chart))
+        sent = canary("cov", chart.number, "subscriber").encode()
+        ask.left["E16"][-1] = ask.left["E16"][-1].replace(sent, b"")
+        parts = [part["name"] for part in answer.json.get("parameter", ())]
+        assert answer.status_code in (200, 401, 403, 422), answer.text
+        assert parts in ([], ["MemberIdentifier", "MemberId"])
+        yield Evidence("E16", chart.number, "pat", _seen(answer.data, BY_NAME["pat"], chart), firm=False)
 
 
 def validate(ask: Asker, world: World, charts: Charts) -> Iterator[Evidence]:
@@ -188,6 +210,8 @@ SINGLE: Mapping[str, Ask] = {
     "E09 exact": exact,
     "E14": newest,
     "E15": everything,
+    "E16": match,
+    "E16 card": member_match,
     "E17": validate,
     "E19": patch,
     "E20": batch,

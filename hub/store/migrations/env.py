@@ -7,6 +7,7 @@ from hub.store import (  # noqa: F401 - they join the metadata
     tables_auth,
     tables_glass,
     tables_identity,
+    tables_notices,
     tables_subscriptions,
 )
 from hub.store.tables import metadata

@@ -12,6 +12,7 @@ from sqlalchemy import select
 from adapters.adt.frames import Splitter, framed
 from adapters.adt.group_commit import Accept, into
 from adapters.adt.mllp_client import acknowledged
+from adapters.adt.mllp_door import Door
 from adapters.adt.mllp_server import MllpListener
 from hub import clock
 from hub.inbox.arrivals import Receipt
@@ -124,18 +125,22 @@ class Hospital:
         return peer.is_closed_without_an_answer()
 
 
+def door(**options: Any) -> Door:
+    given: dict[str, Any] = {"port": 0, "max_bytes": 1 << 20, "idle_seconds": 60, "production": True, **options}
+    return Door(HOST, **given)
+
+
 @contextlib.contextmanager
 def listening(accept: Database | Accept, **options: Any) -> Iterator[Hospital]:
-    settings: dict[str, Any] = {
-        "clock": clock.now,
-        "max_bytes": 1 << 20,
-        "idle_seconds": 60,
-        "production": True,
-        "on_accepted": lambda: None,
-        **options,
-    }
-    listener = MllpListener(HOST, 0, accept=into(accept) if isinstance(accept, Database) else accept, **settings)
-    hospital = Hospital(listener, listener.start())
+    """`options` are those of the listener and of its door."""
+    parts = {name: options.pop(name) for name in ("on_accepted", "alarm", "returns") if name in options}
+    listener = MllpListener(
+        [door(**options)],
+        accept=into(accept) if isinstance(accept, Database) else accept,
+        clock=clock.now,
+        **{"on_accepted": lambda: None, **parts},
+    )
+    hospital = Hospital(listener, listener.start()[0])
     try:
         yield hospital
     finally:

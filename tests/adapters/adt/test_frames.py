@@ -14,9 +14,9 @@ MARKS = st.lists(st.sampled_from([b"\x0b", b"\x1c", b"\r", b"a"]), max_size=30).
 CUTS = st.lists(st.integers(0, 200), max_size=12)
 
 
-def split(chunks: list[bytes], max_bytes: int = 1000) -> tuple[list[bytes], str, Splitter]:
+def split(chunks: list[bytes], max_bytes: int = 1000, tolerant: bool = False) -> tuple[list[bytes], str, Splitter]:
     """The frames, the error that ended them if any, and the splitter."""
-    splitter, frames = Splitter(max_bytes), []
+    splitter, frames = Splitter(max_bytes, tolerant), []
     for chunk in chunks:
         splitter.feed(chunk)
         try:
@@ -68,6 +68,19 @@ def test_v02_half_a_frame_is_no_frame() -> None:
 @pytest.mark.parametrize("after", [b"\n", b"\x0b", b"M"])
 def test_v03_an_end_without_a_carriage_return_breaks_the_stream(after: bytes) -> None:
     assert split([framed(b"one") + b"\x0btwo\x1c" + after])[:2] == ([b"one"], "0x1C without 0x0D")
+
+
+ENDS = st.sampled_from([b"\x1c\r", b"\x1c", b"\x1c\n"])
+
+
+@given(st.lists(st.tuples(CONTENT, ENDS), max_size=6), CUTS)
+def test_v03_a_tolerant_splitter_takes_any_end_however_the_stream_is_cut(
+    sent: list[tuple[bytes, bytes]], places: list[int]
+) -> None:
+    stream = b"".join(b"\x0b" + content + end for content, end in sent)
+    frames, error, splitter = split(cut(stream, places), tolerant=True)
+    assert (frames, error, splitter.is_half) == ([content for content, _ in sent], "", False)
+    assert splitter.dropped == sum(end.endswith(b"\n") for _, end in sent)
 
 
 @pytest.mark.parametrize("chunks", [[b"\x0bone\x0btwo\x1c\r"], [b"\x0bone", b"\x0btwo\x1c\r"]])

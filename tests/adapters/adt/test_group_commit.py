@@ -20,7 +20,7 @@ def test_everything_handed_in_before_the_stop_is_settled_in_order_and_in_bounded
         assert stopping.wait(5)
         return ["new" for _ in arrivals]
 
-    commits = GroupCommit[Arrival](accept, lambda slip: slip, lambda slips, _: settled.append(slips))
+    commits = GroupCommit[Arrival](accept, lambda slip: [slip], lambda slips, _: settled.append(slips))
     handed_in = [arrival(number) for number in range(3 * MAX_BATCH + 7)]
     for slip in handed_in:
         commits.submit(slip)
@@ -33,7 +33,7 @@ def test_everything_handed_in_before_the_stop_is_settled_in_order_and_in_bounded
 
 
 def test_an_error_goes_to_its_batch_and_the_next_batch_is_committed() -> None:
-    outcomes: list[tuple[list[Arrival], list[Receipt] | Exception]] = []
+    outcomes: list[tuple[list[Arrival], list[list[Receipt]] | Exception]] = []
     told = threading.Event()
 
     def fails_once(arrivals: Sequence[Arrival]) -> list[Receipt]:
@@ -41,15 +41,15 @@ def test_an_error_goes_to_its_batch_and_the_next_batch_is_committed() -> None:
             raise MemoryError
         return ["new" for _ in arrivals]
 
-    def settled(slips: list[Arrival], outcome: list[Receipt] | Exception) -> None:
+    def settled(slips: list[Arrival], outcome: list[list[Receipt]] | Exception) -> None:
         outcomes.append((slips, outcome))
         told.set()
 
-    commits = GroupCommit[Arrival](fails_once, lambda slip: slip, settled)
+    commits = GroupCommit[Arrival](fails_once, lambda slip: [slip], settled)
     commits.start()
     commits.submit(arrival(1))
     assert told.wait(5)
     commits.submit(arrival(2))
     commits.stop(5)
     assert [type(outcome) for _, outcome in outcomes] == [MemoryError, list]
-    assert outcomes[1] == ([arrival(2)], ["new"])
+    assert outcomes[1] == ([arrival(2)], [["new"]])

@@ -72,6 +72,28 @@ def test_v32_each_sender_gets_the_acknowledgments_it_asked_for(
     assert answered(adt(version="9.9", **asks)) == refused
 
 
+@pytest.mark.parametrize(
+    ("wrong", "expected"),
+    [
+        (adt(kind="ORU^R01", accept="AL"), "CR 200"),
+        (adt(kind="ADT^A99", accept="AL"), "CR 201"),
+        (adt(processing="T", accept="AL"), "CR 202"),
+        (adt(version="9.9", accept="AL"), "CR 203"),
+        (adt("", accept="AL"), "CE 101"),
+        (adt(note="\xff", accept="AL"), "CE 102"),
+    ],
+)
+def test_v32_msh_9_11_and_12_are_cr_and_other_faults_of_the_commit_ce(wrong: bytes, expected: str) -> None:
+    assert answered(wrong) == expected
+
+
+def test_v32_what_is_sent_later_is_not_sent_at_once() -> None:
+    both, only_later = adt(accept="AL", application="AL"), adt(application="AL")
+    assert acknowledged(answer(intake(both, 0, True), "new", AT, "ACK1", later=True))[0] == "CA"
+    assert answer(intake(only_later, 0, True), "new", AT, "ACK1", later=True) == b""
+    assert acknowledged(answer(intake(only_later, 0, True), "conflict", AT, "ACK1", later=True))[0] == "AE"
+
+
 def test_a_refused_message_is_kept_with_what_was_answered() -> None:
     arrival = intake(adt("7", version="9.9"), 5, True).arrival
     assert (arrival.state, arrival.location, arrival.received) == ("refused", "MSH-12", 5)

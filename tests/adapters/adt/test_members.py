@@ -7,15 +7,19 @@ import pytest
 from sqlalchemy import select
 
 from adapters.adt.members import Members
-from adapters.adt.merges import Merges
+from adapters.adt.merges import NUMBER, Merges
 from adapters.adt.process import SOURCE
-from hub.identity import events, persons
+from hub import outbox
+from hub.access import Access
+from hub.identity import assembly, events, persons
 from hub.identity.desk import Registry
-from hub.inbox import work
+from hub.inbox import waits, work
 from hub.inbox.arrivals import accept
 from hub.inbox.messages import Arrival
+from hub.rights.facts import is_review
 from hub.store.engine import Database
 from hub.store.tables import resource
+from hub.transactions import single
 from tests.adapters.adt.test_process import NO_VISIT
 from tests.adapters.adt.ward import BASE, Ward
 from tests.fhir_mappings.adt.factory import adt
@@ -27,6 +31,7 @@ MRN = "https://smc.example/id/mrn"
 def ward_of(database: Database, *rows: dict[str, str]) -> Ward:
     """A ward whose processor asks who is who."""
     ward = Ward(database, [ROWS[0], *rows])
+    ward.transactions._effects = assembly.effects
     registry = Registry(database, ward.transactions, BASE, ward._now)
     mine = ward.processor
     merges = Merges(registry, mine.tables, CIN_SYSTEM)
@@ -97,10 +102,77 @@ def test_a_merge_sent_again_changes_nothing_and_the_other_way_round_it_is_refuse
     assert ward.versions() == before
 
 
-def test_a_merge_of_a_number_that_nobody_brought_waits(ward: Ward) -> None:
+def test_a_merge_of_a_number_that_nobody_brought_waits_and_a_person_is_asked(ward: Ward) -> None:
+    """bad-input.md V21."""
     ward.sends(admitted("1", "M1", "V1"), merges("2", "M1", "M9"))
     assert ward.states()[-1][:2] == ("waiting", "MRG-1")
-    assert len(active(ward)) == 1
+    (member,) = active(ward)
+    task = ward.one("Task")
+    assert is_review(task)
+    assert (task["status"], task["focus"]) == ("requested", {"reference": f"Patient/{member}"})
+    assert "M9" not in str(task)
+
+
+def test_the_merge_that_waits_is_done_and_its_task_ends_when_the_number_comes(ward: Ward) -> None:
+    ward.sends(admitted("1", "M1", "V1"), merges("2", "M1", "M9"))
+    go_on(ward)
+    assert ward.states()[-1][0] == "waiting"
+    ward.sends(admitted("3", "M9", "V9", **ELSE))
+    go_on(ward)
+    assert [state for state, _, _ in ward.states()] == ["processed"] * 3
+    assert ward.one("Task")["status"] == "completed"
+    (member,) = active(ward)
+    assert subjects(ward) == {f"Patient/{member}"}
+
+
+def test_a_merge_of_two_numbers_that_nobody_brought_names_nobody_and_asks_once(ward: Ward) -> None:
+    ward.sends(merges("2", "M8", "M9"))
+    ward.again()
+    assert ward.states() == [("waiting", "MRG-1", "204: nobody has brought the number that is merged")]
+    assert "focus" not in ward.one("Task")
+    assert ward.one("Task")["meta"]["versionId"] == "1"
+
+
+def test_a_task_that_a_person_ended_is_not_opened_again(ward: Ward) -> None:
+    ward.sends(merges("2", "M8", "M9"))
+    task = ward.one("Task") | {"status": "cancelled"}
+    ward.transactions.commit([single("PUT", "Task", id=task["id"], resource=task)], Access.system("test"))
+    ward.again()
+    ward.sends(admitted("3", "M9", "V9"))
+    go_on(ward)
+    assert ward.one("Task")["status"] == "cancelled"
+    assert [state for state, _, _ in ward.states()] == ["processed"] * 2
+
+
+def test_a_circle_asks_a_person_and_what_that_one_says_is_done(ward: Ward) -> None:
+    """bad-input.md V22, SEC-47: A into B, then B into A."""
+    ward.sends(admitted("1", "M1", "V1"), admitted("3", "M3", "V3", **ELSE), merges("4", "M1", "M3"))
+    ward.sends(merges("6", "M3", "M1"))
+    decided(ward)
+    task = ward.one("Task")
+    assert is_review(task)
+    answered = task | {"status": "completed", "output": [{"type": {"text": "answer"}, "valueCode": "distinct"}]}
+    ward.transactions.commit([single("PUT", "Task", id=task["id"], resource=answered)], Access.system("a person"))
+    decided(ward)
+    assert len(active(ward)) == 2
+    assert len(subjects(ward)) == 2
+
+
+def go_on(ward: Ward) -> None:
+    """A look round of the inbox: who waits for a number goes on if it is there."""
+    merging = ward.processor.merge
+    assert isinstance(merging, Merges)
+    waits.go_on(ward.database, {NUMBER: merging.is_there})
+    ward.works()
+
+
+def decided(ward: Ward) -> None:
+    """The worker asks people, and does what they said."""
+    handlers = assembly.work(ward.transactions, BASE)
+    while claimed := ward.database.writing(lambda c: outbox.claim(c, list(handlers), ward.micros(), 60, 10)):
+        for one in claimed:
+            settled = handlers[one.kind](one)
+            ward.database.writing(lambda c, one=one, settled=settled: outbox.settle(c, one, settled))
 
 
 def test_numbers_that_were_stored_before_anybody_asked_are_merged_too(database: Database) -> None:

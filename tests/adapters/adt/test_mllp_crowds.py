@@ -12,7 +12,7 @@ from adapters.adt.group_commit import into
 from adapters.adt.mllp_server import MllpListener
 from hub import clock
 from hub.store.engine import Database
-from tests.adapters.adt.mllp_peer import HOST, PATIENCE, Gate, adt, eventually, listening, stored
+from tests.adapters.adt.mllp_peer import HOST, PATIENCE, Gate, adt, door, eventually, listening, stored
 
 
 def test_no_more_is_read_from_a_connection_with_many_unacknowledged_messages(database: Database) -> None:
@@ -173,15 +173,7 @@ def test_a_stop_does_not_wait_for_ever(database: Database) -> None:
 
 def test_a_port_that_is_taken_is_an_error_at_the_start(database: Database) -> None:
     with listening(database) as hospital:
-        second = MllpListener(
-            HOST,
-            hospital.port,
-            accept=into(database),
-            clock=clock.now,
-            max_bytes=1000,
-            idle_seconds=1,
-            production=True,
-            on_accepted=lambda: None,
-        )
+        free, taken = door(), door(port=hospital.port)
+        second = MllpListener([free, taken], accept=into(database), clock=clock.now, on_accepted=lambda: None)
         with pytest.raises(OSError):
             second.start()

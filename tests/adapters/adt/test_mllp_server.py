@@ -1,10 +1,13 @@
 """The listener over real sockets, into a real inbox: what is answered, and what is never answered."""
 
+import itertools
 import socket
 import time
 
 import pytest
 from hl7.client import MLLPClient
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from adapters.adt.frames import framed
 from adapters.adt.group_commit import into
@@ -13,7 +16,7 @@ from tests.adapters.adt.mllp_peer import HOST, Gate, adt, eventually, listening,
 
 
 def test_a_message_is_stored_as_it_came_and_acknowledged(database: Database) -> None:
-    message = adt("7", note="\xe9\xff") + b"\nZXX|\x00\x01"
+    message = adt("7", note="\xc3\xa9") + b"\nZXX|as it came|\r\n"
     with listening(database) as hospital:
         peer = hospital.peer()
         peer.send(message)
@@ -69,6 +72,15 @@ def test_v02_half_a_frame_is_neither_stored_nor_acknowledged(database: Database)
         peer.socket.shutdown(socket.SHUT_WR)
         assert peer.is_closed_without_an_answer()
         assert stored(database) == []
+
+
+def test_v03_a_tolerant_door_takes_an_end_without_a_carriage_return(database: Database) -> None:
+    with listening(database, tolerant=True) as hospital:
+        peer = hospital.peer()
+        peer.socket.sendall(b"\x0b" + adt("1") + b"\x1c")
+        assert peer.codes(1) == [("AA", "1")]
+        peer.socket.sendall(b"\n\x0b" + adt("2") + b"\x1c" + framed(adt("3")))
+        assert peer.codes(2) == [("AA", "2"), ("AA", "3")]
 
 
 @pytest.mark.parametrize(
@@ -164,3 +176,21 @@ def test_v32_a_sender_that_wants_no_acknowledgment_gets_none_and_loses_nothing(d
         peer.send(adt("1", accept="NE", application="NE"), adt("2", accept="AL"))
         assert peer.codes(1) == [("CA", "2")]
     assert len(stored(database)) == 2
+
+
+CUTS = st.lists(st.integers(0, 1500), max_size=8)
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(numbers=st.lists(st.integers(0, 5), min_size=1, max_size=6), places=CUTS)
+def test_v05_however_a_stream_is_cut_each_frame_has_its_acknowledgment_in_order(
+    database: Database, numbers: list[int], places: list[int]
+) -> None:
+    stream = b"".join(framed(adt(str(number))) for number in numbers)
+    edges = [0, *sorted(min(place, len(stream)) for place in places), len(stream)]
+    with listening(database) as hospital:
+        peer = hospital.peer()
+        peer.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        for start, end in itertools.pairwise(edges):
+            peer.socket.sendall(stream[start:end])
+        assert peer.codes(len(numbers)) == [("AA", str(number)) for number in numbers]

@@ -69,7 +69,7 @@ def test_many_messages_and_a_large_one_come_by_one_connection(
         peer = Peer(hospital.port)
         peer.socket = trusting(authority).wrap_socket(peer.socket, server_hostname=HOST)
         hospital.peers.append(peer)
-        peer.send(*(adt(str(number)) for number in range(200)), adt("large", note="x" * 500_000))
+        peer.send(*(adt(str(number)) for number in range(200)), adt("large") + b"ZXX|" + b"x" * 500_000)
         assert peer.codes(201)[-1] == ("AA", "large")
 
 
@@ -211,7 +211,7 @@ def test_a_facility_is_believed_from_its_own_connections_only(
         assert acknowledged(answer) == (("AA", "7") if may else ("AR", "7"))
         assert len(stored(database)) == may
         if not may:
-            assert b"\rERR||MSH^1^4|103^Table value not found^HL70357|E" in answer
+            assert b"\rERR||MSH^1^4|207^Application internal error^HL70357|E" in answer
 
 
 def test_what_is_refused_is_answered_in_its_turn_and_wakes_nobody(database: Database, tmp_path: Path) -> None:

@@ -97,6 +97,7 @@ TOLD = [
 
 
 def test_an_older_address_does_not_come_back_with_a_newer_message_that_has_none(ward: Ward) -> None:
+    """bad-input.md V24."""
     ward.sends(*TOLD)
     patient = ward.one("Patient")
     assert patient["address"][0]["line"] == ["2 New St"]
@@ -150,7 +151,7 @@ def test_any_order_of_arrival_over_visits_and_none_ends_in_the_same_store(
 
 def test_a_cancel_that_comes_before_what_it_cancels_ends_in_the_same_state(ward: Ward) -> None:
     left = adt("A03", "2", at="20261122150000", discharged="20261122150000", fields={"PV1-36": "01"})
-    ward.sends(adt("A13", "3", at="20261122153000"), adt("A01", "1"))
+    ward.sends(adt("A13", "3", at="20261122153000"), adt("A01", "1"))  # V25: it waits for the admission
     assert ward.one("Encounter")["status"] == "in-progress"
     ward.sends(left)
     found = ward.one("Encounter")
@@ -185,7 +186,7 @@ def test_a_merge_goes_whole_to_who_can_merge(database: Database) -> None:
 
     def merge(groups: Sequence[MergeKeys], record: AdtMessage, message: Message) -> None:
         asked.append((groups, record.event, message.control_id))
-        database.writing(lambda connection: work.processed(connection, message.seq, 1))
+        database.writing(lambda connection: work.processed(connection, message, 1))
 
     ward = Ward(database, ROWS, merge)
     ward.sends(adt("A40", "M1", fields=NO_VISIT | {"MRG-1": "OLD77^^^SMC^MR"}))
@@ -229,6 +230,7 @@ def test_a_diagnosis_of_substance_use_is_labelled_and_its_words_are_nowhere_else
 
 
 def test_a_code_without_a_row_parks_the_message_at_its_field(ward: Ward) -> None:
+    """bad-input.md V17: no code is guessed."""
     ward.sends(adt("A01", "1", fields={"PID-10": "W"}))
     assert ward.states() == [("unmapped", "PID-10", "The code has no row in table 0005: W")]
     assert ward.all("Patient") == []

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from sqlalchemy import update
+
 from adapters.adt.local_tables import LocalTables
 from adapters.adt.process import SOURCE, Merging, Processor, cannot_merge
 from conformance.validation import structure
@@ -15,11 +17,13 @@ from hub.fhir import json as fhir_json
 from hub.inbox import listing, work
 from hub.inbox.arrivals import accept
 from hub.inbox.messages import Arrival, Message
+from hub.inbox.replaying import AGAIN
 from hub.problems import Issue
 from hub.rights.labels import Part2Sources
 from hub.search.query import Limits, parse
 from hub.store import read
 from hub.store.engine import Database
+from hub.store.tables import inbox
 from hub.transactions import Transactions, single
 from hub.worker import Park
 from tests.fhir_mappings.adt.stay import CIN_SYSTEM
@@ -64,8 +68,18 @@ class Ward:
             control_id = raw.split(b"|")[9].decode()
             arrival = Arrival(SOURCE, "EPICADT|SMC", control_id, raw, self.micros())
             self.database.writing(lambda connection, one=arrival: accept(connection, [one]))
-            for message in self.database.writing(lambda c: work.claim(c, self.micros(), 60, 10)):
-                self._work(message)
+            self.works()
+
+    def works(self) -> None:
+        """What is received is worked on."""
+        for message in self.database.writing(lambda c: work.claim(c, self.micros(), 60, 10)):
+            self._work(message)
+
+    def again(self) -> None:
+        """A person has all that waits processed again."""
+        with self.database.write() as connection:
+            connection.execute(update(inbox).where(inbox.c.state == "waiting").values(AGAIN))
+        self.works()
 
     def writes(self, *kinds: str, **content: Any) -> None:
         """Others write resources, all with this content."""
@@ -77,7 +91,7 @@ class Ward:
         try:
             self.processor(message)
         except Park as park:
-            args = (message.seq, park.state, park.reason, park.where, self.micros())
+            args = (message, park.state, park.reason, park.where, self.micros(), park.awaits)
             self.database.writing(lambda connection: work.parked(connection, *args))
 
     def micros(self) -> int:

@@ -44,7 +44,7 @@ def bundle(
 ) -> dict[str, Any]:
     sent = list(messages)
     facility = FACILITIES.of(sent[0].facility)
-    return visit_bundle(sent, known, facility, tables, CIN_SYSTEM, latest=sent[-1], recorded=ARRIVAL)
+    return visit_bundle(sent, known, facility, tables, CIN_SYSTEM, told=[(sent[-1], ARRIVAL)])
 
 
 def person(messages: Iterable[AdtMessage], known: KnownMember = NOBODY) -> dict[str, Any]:

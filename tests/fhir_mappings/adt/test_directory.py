@@ -61,7 +61,7 @@ def test_the_facility_is_an_organization_by_npi_else_by_its_code() -> None:
     assert entry["request"]["ifNoneExist"] == f"identifier={NPI}|1234567893"
     assert (entry["resource"]["active"], entry["resource"]["name"]) == (True, "Sample Hospital SMC")
     sent = message()
-    plain = visit_bundle([sent], NOBODY, replace(SMC, npi=None), TABLES, CIN_SYSTEM, latest=sent, recorded=ARRIVAL)
+    plain = visit_bundle([sent], NOBODY, replace(SMC, npi=None), TABLES, CIN_SYSTEM, told=[(sent, ARRIVAL)])
     assert one(plain, "Organization")["identifier"] == [
         {"system": "urn:calaim-hub:adt:SMC:organization", "value": "SMC"}
     ]
@@ -145,7 +145,7 @@ def test_a_role_without_a_row_is_unmapped(segment: str, where: str) -> None:
 def test_a_program_under_part_2_writes_nothing_into_the_directory() -> None:
     program = Facilities.load([{**ROWS[0], "part2": "yes"}]).of("SMC")
     sent = message(fields=ROLE | PHONE | {"PD1-4": OAK, "DG1-3": "F1020^Words^I10", "AL1-3": "^Invented pollen"})
-    made = visit_bundle([sent], NOBODY, program, TABLES, CIN_SYSTEM, latest=sent, recorded=ARRIVAL)
+    made = visit_bundle([sent], NOBODY, program, TABLES, CIN_SYSTEM, told=[(sent, ARRIVAL)])
     assert named_in(made) == []
     assert one(made, "Encounter")["participant"][0]["individual"]["identifier"]["value"] == "1234567893"
     assert all(e["resource"]["meta"]["security"] for e in made["entry"])

@@ -23,6 +23,7 @@ def test_an_unknown_facility_waits_for_a_row() -> None:
         ("facility", ""),
         ("name", " "),
         ("part2", "perhaps"),
+        ("labels", "PSY SECRET"),
     ],
 )
 def test_a_wrong_row_stops_the_start(column: str, value: str) -> None:
@@ -56,7 +57,7 @@ def _labels_sent(part2: str | None, known: KnownMember) -> dict[str, object]:
     row = {**ROWS[0]} if part2 is None else {**ROWS[0], "part2": part2}
     facility = Facilities.load([row]).of("SMC")
     sent = message()
-    found = visit_bundle([sent], known, facility, TABLES, CIN_SYSTEM, latest=sent, recorded=ARRIVAL)
+    found = visit_bundle([sent], known, facility, TABLES, CIN_SYSTEM, told=[(sent, ARRIVAL)])
     every = [entry["resource"] for entry in found["entry"]]
     return {one["resourceType"]: one.get("meta", {}).get("security") for one in every}
 

@@ -30,7 +30,7 @@ PIECES = [
 ]
 PIECES += [b"X" * 50, b"I10", b"20261122", b"\\F\\", b"\\X41", b""]
 HEAD = 20  # the delimiters and the sender stay: others are refused before anything is parsed
-SECONDS = 5
+SECONDS = 1  # of the processor: others may run meanwhile
 
 
 def mutated(random: Random) -> bytes:
@@ -79,6 +79,6 @@ def test_a_mutated_message_is_valid_fhir_or_a_named_problem(seed: int) -> None:
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("seed", range(100, 110))
-def test_a_hundred_thousand_mutated_messages_are_valid_fhir_or_named_problems(seed: int) -> None:
+@pytest.mark.parametrize("seed", range(100, 200))
+def test_a_million_mutated_messages_are_valid_fhir_or_named_problems(seed: int) -> None:
     check(seed, 10_000)

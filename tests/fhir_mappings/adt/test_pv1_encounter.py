@@ -1,9 +1,11 @@
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from fhir_mappings.adt.codes import CodeTables
 from fhir_mappings.adt.problems import UnmappedCode
-from tests.fhir_mappings.adt.stay import bundle, entries, mapped, message
+from tests.fhir_mappings.adt.stay import SMC, bundle, entries, mapped, message
 from tests.fhir_mappings.adt.test_pid_patient import found
 
 UNKNOWN = {
@@ -36,6 +38,10 @@ UNKNOWN = {
             },
         ),
         ({"PV2-3": "", "DG1-3": "R07.9^Chest pain, unspecified^I10"}, "reasonCode", None),  # that is a Condition
+        ({"PV1-16": "VIP^Invented guest"}, "hospitalization.specialCourtesy", [{"text": "Invented guest"}]),
+        ({"PV1-16": "VIP"}, "hospitalization.specialCourtesy.0.text", "VIP"),
+        ({"PV1-50": "ALT-7^^^SMC^VN"}, "identifier.1", {"system": f"{SMC.feed}:alternate-visit", "value": "ALT-7"}),
+        ({"PV1-50": "^^^SMC"}, "identifier.1", None),
         ({"PV1-10": "MED"}, "serviceType.coding.0.code", "382"),
         ({"PV1-10": "PSY"}, "serviceType.coding.0.code", "PSYCH"),  # a word would have no label
         ({"PV1-10": "4TH"}, "serviceType", {"text": "4TH"}),
@@ -121,3 +127,15 @@ def test_the_status_follows_from_event_and_discharge_time(
 def test_a_discharge_without_a_time_ended_when_it_occurred() -> None:
     encounter = mapped("Encounter", "A03", at="20261124120000", fields={"EVN-6": "20261124113000"})
     assert encounter["period"]["end"] == "2026-11-24T11:30:00-08:00"
+
+
+def test_a_local_table_gives_a_vip_a_code(tmp_path: Path) -> None:
+    row = "VIP,http://terminology.hl7.org/CodeSystem/v3-EncounterSpecialCourtesy,VIP,very important person,ours"
+    (tmp_path / "0099.csv").write_text(f"code,system,target,display,source\n{row}\n", encoding="utf-8")
+    (encounter,) = (
+        entry["resource"]
+        for entry in entries(
+            bundle([message(fields={"PV1-16": "VIP"})], tables=CodeTables.load(tmp_path)), "Encounter"
+        )
+    )
+    assert encounter["hospitalization"]["specialCourtesy"][0]["coding"][0]["code"] == "VIP"

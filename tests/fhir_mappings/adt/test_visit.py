@@ -222,3 +222,17 @@ def test_a_coverage_written_twice_in_one_visit_is_one_entry() -> None:
     assert [(e["resource"]["status"], e["resource"]["period"]["start"]) for e in found] == [
         ("active", "2026-03-01")
     ]
+
+
+@pytest.mark.parametrize(("first", "second"), [("9", "10"), ("9", "9999"), ("", "1")])
+def test_messages_of_one_moment_are_in_the_order_of_their_sequence_numbers(first: str, second: str) -> None:
+    """MSH-13; their control ids say the opposite."""
+    older = message("A08", "B", fields={"MSH-13": first, "PV1-3": "4W^1^A^SMC"})
+    newer = message("A08", "A", fields={"MSH-13": second, "PV1-3": "ICU^1^A^SMC"})
+    for order in ([older, newer], [newer, older]):
+        assert one(bundle([message(), *order]), "Encounter")["location"][-1]["location"]["display"] == "ICU 1-A"
+
+
+@pytest.mark.parametrize("text", ["x", "-1", "1" * 16, "\u0661"])
+def test_what_is_no_sequence_number_orders_nothing(text: str) -> None:
+    assert message(fields={"MSH-13": text}).sequence == -1

@@ -286,6 +286,7 @@ OTHER_SIX = [
 
 @pytest.mark.parametrize("six", [SIX, OTHER_SIX])
 def test_all_720_orders_of_a_visit_of_six_events_end_in_the_same_state(six: list[AdtMessage]) -> None:
+    """SEC-48; bad-input.md V23 (an update before its admission) and V24 (an older one after a newer)."""
     in_order = without_provenance(six)
     for order in permutations(six):
         assert without_provenance(list(order)) == in_order

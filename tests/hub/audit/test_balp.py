@@ -114,9 +114,11 @@ SECURITY = {
     "client-change": ("110113", {DICOM, AUDIT_EVENT}),
     "key-change": ("110113", {DICOM, AUDIT_EVENT}),
     "user-change": ("110113", {DICOM}),
+    "node-authentication": ("110113", {DICOM}),
     "break-glass-start": ("110113", {DICOM}),
     "break-glass-end": ("110113", {DICOM}),
     "notice": ("rest", {INTERACTION, AUDIT_EVENT}),
+    "message": ("rest", {INTERACTION, AUDIT_EVENT}),
     "patient-picker": ("rest", {INTERACTION, AUDIT_EVENT}),
 }
 

@@ -177,7 +177,7 @@ class SmallHub:
         now = clock.micros(self.time)
         return self.database.writing(lambda c: outbox.claim(c, wanted, now, lease, limit))
 
-    def settle(self, work: outbox.Work, settled: outbox.Settled) -> bool:
+    def settle(self, work: outbox.Work, settled: outbox.Outcome) -> bool:
         return self.database.writing(lambda c: outbox.settle(c, work, settled))
 
     def drive(self, *kinds: str) -> None:

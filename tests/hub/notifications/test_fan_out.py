@@ -8,7 +8,7 @@ from hub import clock
 from hub.notifications.events import Event, effects
 from hub.notifications.fan_out import ACCESS, LeaseLost, fan_out
 from hub.notifications.topics import ADMISSION, DISCHARGE
-from hub.outbox import Done
+from hub.outbox import Ended
 from hub.transactions import Transactions, single
 from tests.hub.notifications.conftest import BASE, SmallHub, encounter, wanted
 
@@ -175,7 +175,7 @@ def test_a_fan_out_that_lost_its_lease_writes_nothing(hub: SmallHub) -> None:
     with pytest.raises(LeaseLost):
         fan_out(hub.database, hub.look, slow, clock.micros(hub.now()), BASE)
     assert hub.rows("waiting") == []
-    assert fan_out(hub.database, hub.look, quick, clock.micros(hub.now()), BASE) == Done()
+    assert fan_out(hub.database, hub.look, quick, clock.micros(hub.now()), BASE) == Ended()
     assert [row.key for row in hub.rows("waiting")] == ["sub-1|1"]
 
 
@@ -203,8 +203,8 @@ def test_an_event_whose_version_is_not_there_tells_nobody_and_says_so(hub: Small
     hub.admit()
     (work,) = hub.claim("event")
     lost = Event.of(work.payload | {"version": 9}).payload()
-    settled = fan_out(hub.database, hub.look, type(work)(work.seq, "event", "k", lost, work.attempts, 0), 0, BASE)
-    assert settled == Done("The version of this event is not there")
+    fan_out(hub.database, hub.look, type(work)(work.seq, "event", "k", lost, work.attempts, 0), 0, BASE)
+    assert [row.reason for row in hub.rows("done", "event")] == ["The version of this event is not there"]
     assert hub.rows("waiting") == []
 
 

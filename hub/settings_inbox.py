@@ -1,0 +1,36 @@
+"""Settings of the inbox: how often a message is tried, by how many at once, how long its bytes are kept."""
+
+from hub.setting_values import Setting, from_zero, positive
+
+INBOX: tuple[Setting, ...] = (
+    Setting(
+        "HUB_INBOX_TRIES",
+        "8",
+        "Tries after which a message that ends in a fault of the hub is dead: a person must look (docs/inbox.md).",
+        positive,
+    ),
+    Setting(
+        "HUB_INBOX_LANES",
+        "1",
+        "Messages that one worker processes at the same time, each of another member. With SQLite more than one is "
+        "of no use.",
+        positive,
+    ),
+    Setting(
+        "HUB_INBOX_PROCESSED_DAYS",
+        "0",
+        "Days after which the bytes of processed messages of finished visits are emptied; what comes later about "
+        "such a visit waits for a person. 0 keeps them: Medi-Cal plans and their subcontractors keep records for "
+        "ten years "
+        "(42 CFR 438.3(u)).",
+        from_zero,
+    ),
+    Setting(
+        "HUB_INBOX_PARKED_DAYS",
+        "0",
+        "Days after which the bytes of messages that were refused, or waited for a person for so long, are "
+        "emptied: "
+        "they cannot be processed any more. 0 keeps them.",
+        from_zero,
+    ),
+)

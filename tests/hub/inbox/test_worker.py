@@ -1,0 +1,102 @@
+"""The worker and the inbox: what a handler raises, a lost lease, tries, chores. Each test runs on SQLite and on
+PostgreSQL."""
+
+import logging
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+
+from hub import clock
+from hub.inbox import work
+from hub.inbox.messages import Message
+from hub.problems import Problem
+from hub.store.engine import Database
+from hub.worker import Chore, Park, Worker
+from tests.hub.inbox_steps import accepted, claim, lined, process, shown
+
+Handler = Callable[[Message], None]
+
+
+def worker(database: Database, handler: Handler, **more: int) -> Worker:
+    return Worker(database, {"adt": handler}, {}, {}, **more)
+
+
+def raising(error: Exception) -> Handler:
+    def handle(_: Message) -> None:
+        raise error
+
+    return handle
+
+
+def once(made: Worker) -> None:
+    """One turn of the lane that works messages."""
+    made._messages_lane()
+
+
+def test_a_parked_message_keeps_what_it_waits_for(database: Database) -> None:
+    (seq,) = accepted(database)
+    once(worker(database, raising(Park("unmapped", "no row", "PV1-36", ("code", "0112|99")))))
+    found = shown(database, seq)
+    assert (found.state, found.location, found.awaits_kind, found.awaits_key) == (
+        *("unmapped", "PV1-36"),
+        *("code", "0112|99"),
+    )
+
+
+@pytest.mark.parametrize("error", [ValueError("CANARY"), Problem("busy", "CANARY")])
+def test_a_fault_is_tried_again_as_often_as_the_setting_says_and_the_next_member_goes_on(
+    database: Database, error: Exception, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(work, "BACK_OFF", (0,))
+    poison, after, other = lined(database, 1, 1, 2)
+    done: list[int] = []
+
+    def handle(message: Message) -> None:
+        if message.seq == poison:
+            raise error
+        done.append(message.seq)
+        process(database, message.seq)
+
+    made = worker(database, handle, tries=3)
+    for _ in range(3):
+        assert after not in done
+        once(made)
+    assert shown(database, poison).state == "dead"
+    once(made)
+    assert done == [other, after]
+    assert "CANARY" not in caplog.text + str(shown(database, poison).reason)
+
+
+def test_a_worker_whose_lease_ended_goes_on_with_its_batch(
+    database: Database, caplog: pytest.LogCaptureFixture
+) -> None:
+    first, second = accepted(database, 2)
+    far = clock.micros(clock.now()) + 3600 * 1_000_000
+
+    def handle(message: Message) -> None:
+        if message.seq == first:
+            claim(database, far, limit=1)  # another worker, when the lease is over
+            raise Park("unmapped", "late")
+        process(database, message.seq)
+
+    with caplog.at_level(logging.WARNING):
+        once(worker(database, handle))
+    assert "its lease ended" in caplog.text
+    assert shown(database, first).state == "received"
+    assert shown(database, second).state == "processed"
+
+
+def test_a_chore_that_fails_keeps_no_other_from_its_turn(database: Database) -> None:
+    done: list[int] = []
+
+    def fails(_: int) -> None:
+        raise ZeroDivisionError
+
+    made = worker(database, raising(ValueError()))
+    made.chores = [Chore(timedelta(0), fails), Chore(timedelta(0), done.append)]
+    made.start()
+    while not done:
+        clock.now()
+    made.stop()
+    assert done
