@@ -192,8 +192,10 @@ def _stop_once() -> Any:
 
 
 def die_with_parent() -> None:
-    """Ask Linux to stop this process when its parent is gone; elsewhere nothing happens."""
-    parent = os.getppid()
+    """Ask Linux to stop this process when its parent is gone; elsewhere nothing happens. The parent may be gone
+    before this process has started whole: who it was, it said itself."""
+    starter = multiprocessing.parent_process()
+    parent = starter.pid if starter else os.getppid()
     libc = ctypes.CDLL(None, use_errno=True)
     if hasattr(libc, "prctl"):
         libc.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)

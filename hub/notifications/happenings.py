@@ -13,7 +13,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sqlalchemy import Connection, func, insert, select
+from sqlalchemy import Connection, delete, func, insert, select
 
 from hub.fhir import json
 from hub.fhir.encounters import INPATIENT, OVER
@@ -188,6 +188,13 @@ def keep(connection: Connection, happening: int, subscriptions: Iterable[str]) -
     rows = [{"happening": happening, "subscription": each} for each in subscriptions]
     if rows and happening:
         connection.execute(insert(told), rows)
+
+
+def forget(connection: Connection, before: int) -> int:
+    """What happened before this moment (microseconds) is not compared any more. Returns how many events went."""
+    old = select(table.c.happening).where(table.c.at < before)
+    connection.execute(delete(told).where(told.c.happening.in_(old)))
+    return connection.execute(delete(table).where(table.c.at < before)).rowcount
 
 
 def _told(row: Any) -> Told:

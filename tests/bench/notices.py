@@ -24,7 +24,8 @@ from tests.bench.visits import adt, known
 from tests.flows import stories
 from tests.flows.hub_process import free_port
 
-RATE, CONNECTIONS = 20, 8
+RATES = {20: "notice", 50: "notice50"}  # messages a second, and how their figures are called
+CONNECTIONS = 8
 PATIENCE_SECONDS = 60
 LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 VISIT = re.compile(rb'"value":"(NV\d+)"')
@@ -92,7 +93,13 @@ def _receiving(arrived: dict[bytes, float]) -> Iterator[int]:
 
 
 def notices(ground: Ground) -> Iterator[Figure]:
-    """Frames at a fixed rate; the notices are met with their frames by the visit's number."""
+    """Frames at fixed rates, each into a hub of its own."""
+    for rate, name in RATES.items():
+        yield from _at(ground, rate, name)
+
+
+def _at(ground: Ground, rate: int, key: str) -> Iterator[Figure]:
+    """The notices are met with their frames by the visit's number."""
     size = ground.size
     arrived: dict[bytes, float] = {}
     admissions = Admissions(size.members)
@@ -100,13 +107,13 @@ def notices(ground: Ground) -> Iterator[Figure]:
         host = f"127.0.0.1:{port}"
         with ground.serving(size.members, HUB_WEBHOOK_HOSTS=host) as running:
             _subscribe(running, f"http://{host}/notices")
-            seconds = size.notices / RATE
-            asyncio.run(mllp.open_loop(running.hub.mllp_port, admissions, RATE, CONNECTIONS, seconds))
+            seconds = size.notices / rate
+            asyncio.run(mllp.open_loop(running.hub.mllp_port, admissions, rate, CONNECTIONS, seconds))
             _wait(lambda: len(arrived) >= len(admissions.left), running)
     waits = [arrived[visit] - left for visit, left in admissions.left.items()]
     more = {"notices": len(waits), "max_ms": round(max(waits) * 1e3, 1)}
     for name, share in (("p50", 0.5), ("p95", 0.95), ("p99", 0.99)):
-        yield Figure(f"notice.{name}", round(quantile(waits, share) * 1e3, 1), ground.name, more=more)
+        yield Figure(f"{key}.{name}", round(quantile(waits, share) * 1e3, 1), ground.name, more=more)
 
 
 def _subscribe(running: Running, endpoint: str) -> None:

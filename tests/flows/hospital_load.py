@@ -35,12 +35,21 @@ def control_ids(connection: int, messages: int) -> Iterator[tuple[str, str, str]
 
 
 class Hospital(threading.Thread):
-    """One connection. `message` makes the bytes of (control id, visit, event)."""
+    """One connection. `message` makes the bytes of (control id, visit, event); while `gate` says no, nothing is
+    sent."""
 
-    def __init__(self, number: int, messages: int, message: Callable[[str, str, str], bytes], port: int):
+    def __init__(
+        self,
+        number: int,
+        messages: int,
+        message: Callable[[str, str, str], bytes],
+        port: int,
+        gate: Callable[[], bool],
+    ):
         super().__init__(name=f"hospital-{number}", daemon=True)
         self._left = [(name, message(name, visit, event)) for name, visit, event in control_ids(number, messages)]
         self._port = port
+        self._gate = gate
         self.sent = Sent()
         self.end = threading.Event()
 
@@ -57,6 +66,9 @@ class Hospital(threading.Thread):
     def _talk(self, connection: socket.socket, tried: set[str]) -> None:
         splitter = Splitter(1 << 20)
         while self._left and not self.end.is_set():
+            if not self._gate():
+                time.sleep(PAUSE)
+                continue
             some = self._left[:AT_ONCE]
             self.sent.repeated += sum(name in tried for name, _ in some)
             tried.update(name for name, _ in some)

@@ -107,7 +107,7 @@ class HubProcess:
     def is_running(self) -> bool:
         return self._process is not None and self._process.poll() is None
 
-    def wait_for_end(self, seconds: float = 15) -> None:
+    def wait_for_end(self, seconds: float = 40) -> None:
         """The first process is gone, and with it, by themselves, the others."""
         group = self.pid
         assert self._process is not None

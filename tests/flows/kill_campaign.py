@@ -130,8 +130,9 @@ def run(database: str, url: str, folder: Path, cluster: Cluster | None, size: Si
     found, began = Found(database), time.monotonic()
     campaign = Campaign(hub, cluster, random.Random(7))
     each = size.messages // size.connections
-    hospitals = [Hospital(n, each, message, hub.mllp_port) for n in range(size.connections)]
-    pace = _Pace(hospitals, size.kills, each * size.connections)
+    pace = _Pace(size.kills, each * size.connections)
+    hospitals = [Hospital(n, each, message, hub.mllp_port, pace.is_open) for n in range(size.connections)]
+    pace.hospitals = hospitals
     for hospital in hospitals:
         hospital.start()
     try:
@@ -141,6 +142,7 @@ def run(database: str, url: str, folder: Path, cluster: Cluster | None, size: Si
             found.by_kind[kind] = found.by_kind.get(kind, 0) + 1
             found.kills += 1
             campaign.bring_back()
+            pace.kills_done = found.kills
             if found.kills % 10 == 0:
                 print(f"{database}: {found.kills} kills, {pace.acknowledged()} acknowledged", flush=True)
         for hospital in hospitals:
@@ -156,20 +158,26 @@ def run(database: str, url: str, folder: Path, cluster: Cluster | None, size: Si
 
 
 class _Pace:
-    """The kills fall evenly among the messages, each a little early or late."""
+    """As many messages between two kills as between any two: each kill falls somewhere among its share of them."""
 
-    def __init__(self, hospitals: list[Hospital], kills: int, messages: int):
-        self._hospitals, self._kills, self._messages = hospitals, kills, messages
+    def __init__(self, kills: int, messages: int):
+        self.hospitals: list[Hospital] = []
+        self.kills_done = 0
+        self._share = messages / kills
 
     def acknowledged(self) -> int:
-        return sum(len(each.sent.acknowledged) for each in self._hospitals)
+        return sum(len(each.sent.acknowledged) for each in self.hospitals)
+
+    def is_open(self) -> bool:
+        """Whether messages of this share are left."""
+        return self.acknowledged() < (self.kills_done + 1) * self._share
 
     def until(self, kills: int) -> None:
-        """Wait for the next one."""
-        wanted = (kills + random.uniform(0.2, 0.9)) * self._messages / self._kills
-        while self.acknowledged() < wanted and any(each.is_alive() for each in self._hospitals):
-            time.sleep(0.01)
-        time.sleep(random.uniform(0, 0.3))
+        """Wait for the next kill."""
+        wanted = (kills + random.uniform(0.02, 0.9)) * self._share
+        while self.acknowledged() < wanted and any(each.is_alive() for each in self.hospitals):
+            time.sleep(0.002)
+        time.sleep(random.uniform(0, 0.05))
 
 
 def _drain(database: Database, seconds: float) -> None:

@@ -6,6 +6,7 @@ from threading import Barrier, BrokenBarrierError
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 
 from hub.identity.desk import Registry
 from hub.identity.merge import merge
@@ -17,6 +18,7 @@ from hub.notifications.happenings import Told, same
 from hub.notifications.topics import ADMISSION, CANCEL, DISCHARGE, TRANSFER
 from hub.search import merged
 from hub.store import merges
+from hub.store.tables_notices import notice_event, notice_told
 from tests.hub.notifications.conftest import BASE, SmallHub, encounter
 from tests.hub.notifications.test_fan_out import group, member, noticed
 
@@ -248,3 +250,22 @@ def test_the_end_of_an_emergency_is_a_moment_at_which_one_may_be_admitted() -> N
     event = Event(ADMISSION, "Encounter", "v-1", 2, 0)
     found = happenings.begins(event, None, now, [], "pat-1")
     assert (found.kind, len(found.moments)) == ("admission/inpatient", 2)
+
+
+def test_what_is_old_is_forgotten_with_who_was_told_of_it(hub: SmallHub) -> None:
+    hub.subscribe()
+    write(hub, stay("v-1", HOSPITAL))
+    assert noticed(hub) == ["sub-1|1"]
+    with hub.database.read() as connection:
+        (at,) = connection.execute(select(notice_event.c.at)).scalars()
+    assert hub.database.writing(lambda c: happenings.forget(c, at)) == 0
+    assert hub.database.writing(lambda c: happenings.forget(c, at + 1)) == 1
+    with hub.database.read() as connection:
+        assert connection.execute(select(notice_told)).all() == []
+
+
+def test_of_a_topic_that_nobody_asks_for_nothing_is_kept(hub: SmallHub) -> None:
+    write(hub, stay("v-1", HOSPITAL))
+    assert noticed(hub) == []
+    with hub.database.read() as connection:
+        assert connection.execute(select(notice_event)).all() == []
