@@ -93,6 +93,8 @@ class Campaign:
         return kind
 
     def bring_back(self) -> None:
+        """As a supervisor does: the first process ends by itself when its web process is killed twice within some
+        seconds."""
         if not self.hub.is_running():
             self.hub.start()
 
@@ -137,7 +139,7 @@ def run(database: str, url: str, folder: Path, cluster: Cluster | None, size: Si
         hospital.start()
     try:
         while found.kills < size.kills:
-            pace.until(found.kills)
+            pace.until(found.kills, campaign.bring_back)
             kind = campaign.kill()
             found.by_kind[kind] = found.by_kind.get(kind, 0) + 1
             found.kills += 1
@@ -145,8 +147,9 @@ def run(database: str, url: str, folder: Path, cluster: Cluster | None, size: Si
             pace.kills_done = found.kills
             if found.kills % 10 == 0:
                 print(f"{database}: {found.kills} kills, {pace.acknowledged()} acknowledged", flush=True)
-        for hospital in hospitals:
-            hospital.join(900)
+        while any(hospital.is_alive() for hospital in hospitals):
+            campaign.bring_back()
+            time.sleep(0.1)
         _drain(Database(url), size.drain_seconds)
     finally:
         for hospital in hospitals:
@@ -172,10 +175,11 @@ class _Pace:
         """Whether messages of this share are left."""
         return self.acknowledged() < (self.kills_done + 1) * self._share
 
-    def until(self, kills: int) -> None:
+    def until(self, kills: int, bring_back: Callable[[], None]) -> None:
         """Wait for the next kill."""
         wanted = (kills + random.uniform(0.02, 0.9)) * self._share
         while self.acknowledged() < wanted and any(each.is_alive() for each in self.hospitals):
+            bring_back()
             time.sleep(0.002)
         time.sleep(random.uniform(0, 0.05))
 
