@@ -124,8 +124,9 @@ def test_a_doubtful_one_has_a_patient_of_its_own_and_operators_are_asked(registr
     _, _, task = in_doubt(registry, api)
     assert task["focus"] == to("Patient", "ann")
     assert task["input"][0]["valueReference"] == to("Patient", "anna")
-    for name in ("Quillamore", "1981", "555"):
-        assert name not in str(task)
+    told = {name: value for name, value in task.items() if name not in ("id", "meta", "authoredOn")}
+    for name in ("Quillamore", "1981", "555"):  # an id, or a moment, may hold such digits by chance
+        assert name not in str(told)
     for who in ("harbor", "pier"):
         assert api.as_(who).found("/Task?code=identity-review") == []
         refused(api.as_(who).get(f"/Task/{task['id']}"), 404, "not-found")
