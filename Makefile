@@ -1,9 +1,10 @@
-# make run · make test · make check · make bench · make oracle · make mutations: each installs what it needs into .venv first
+# make run · test · test-random (properties with new examples) · check · bench · oracle · mutations: each installs what
+# it needs into .venv first
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run test test-long check bench oracle mutations clean
+.PHONY: run test test-long test-random check bench oracle mutations clean
 
 run: $(VENV)/.runtime
 	$(BIN)/hub migrate
@@ -15,6 +16,9 @@ test: $(VENV)/.development
 
 test-long: $(VENV)/.development
 	$(BIN)/python -m pytest
+
+test-random: $(VENV)/.development
+	HYPOTHESIS_PROFILE=random $(BIN)/python -m pytest -n 2 --dist worksteal $$(grep -rl "from hypothesis" tests --include "test_*.py")
 
 check: $(VENV)/.development
 	$(BIN)/ruff check .

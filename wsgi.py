@@ -7,7 +7,8 @@ import logging
 import os
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import timedelta
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
@@ -92,6 +93,7 @@ def parts() -> Parts:
         part2=part2(),
         audit=audit.along_own if audit else None,
         header_key=chosen.secret_key(),
+        rules=_rules(),
     )
     for_clients = writer(
         validate=lambda *write: knowledge().of_clients(*write),
@@ -100,6 +102,31 @@ def parts() -> Parts:
     )
     for_the_hub = writer(validate=lambda *write: knowledge().of_the_hub(*write))
     return Parts(chosen, database(), for_clients, for_the_hub, audit)
+
+
+@cache
+def loading() -> Any:
+    """What files become (hub.feeds). Raises CannotStart."""
+    from adapters.files.assembly import loading_of
+
+    return loading_of(parts().database, parts().own, parts().settings)
+
+
+def _loading_alone() -> Any:
+    """For a process that loads a file and does nothing else."""
+    from hub.processes import keep_loaded
+
+    made = loading()
+    keep_loaded()
+    return made
+
+
+def sending() -> Any:
+    """What writes files for others (adapters.sending)."""
+    from adapters.sending import Sending
+
+    mine = parts()
+    return Sending(loading(), _notice_rights(mine).access_of, mine.recorder, mine.settings.fhir_base)
 
 
 @cache
@@ -114,15 +141,30 @@ def part2() -> Any:
     return Part2Sources.of(settings()["HUB_PART2_PROGRAMS"])
 
 
+def _rules() -> Any:
+    """What Tasks of referrals must keep, by the terminology of this deployment."""
+    from hub.referrals import assembly as referrals
+
+    words = referrals.words(
+        lambda system, code: code in knowledge().terminology.system(system).concepts,
+        lambda url: knowledge().terminology.concept_map(url),
+    )
+    return referrals.write_rules(settings(), words)
+
+
 def _effects(changes: Sequence[Change]) -> Iterator[Mapping[str, Any]]:
     """What a commit causes: events for subscribers, handshakes, follow-ups."""
+    from adapters.plan.api import assembly as plan_api
     from hub import transitional_care
     from hub.identity import assembly as identity
     from hub.notifications import events
+    from hub.referrals import assembly as referrals
 
     yield from events.effects(changes)
+    yield from referrals.effects(changes)
     yield from identity.effects(changes)
     yield from transitional_care.effects(changes)
+    yield from plan_api.effects(settings(), changes)
 
 
 @cache
@@ -145,12 +187,16 @@ def make_app(moves: bool = False) -> Any:
     """The WSGI application of this process. `moves`: nobody else on this node brings its records into the audit."""
     _begin_log()
     from adapters.adt.hl7_over_http import hl7_over_http
+    from adapters.files.upload import upload
     from auth import assembly as oauth
     from auth.discovery import AUTHORIZE_PATH, token_url
     from conformance import assembly as claims
     from conformance.terminology.terms import LibraryTerms
     from conformance.validation.structure import validate_bundle_shell
     from hub.audit.mover import Mover
+    from hub.bulk import assembly as bulk
+    from hub.referrals import assembly as referrals
+    from hub.rest import bulk_jobs
     from hub.rest.assembly import application, hub_of
 
     mine = parts()
@@ -158,6 +204,7 @@ def make_app(moves: bool = False) -> Any:
     if chosen["HUB_SEARCH_SECONDS"]:
         mine.database.limit_reads(chosen["HUB_SEARCH_SECONDS"])
     urls = token_url(chosen.base_url), chosen.base_url + AUTHORIZE_PATH
+    desk = bulk.desk(mine.database, chosen, _notice_rights(mine).access_of)
     hub = hub_of(
         mine.database,
         mine.transactions,
@@ -166,13 +213,18 @@ def make_app(moves: bool = False) -> Any:
         capabilities=claims.capabilities(chosen, VERSION, *urls, knowledge),
         guard=oauth.guard(mine.database, chosen),
         shell=partial(validate_bundle_shell, conditional_references=True),
-        engines=claims.operation_engines(chosen, VERSION, knowledge(), _notice_rights(mine).sight_of),
+        engines=replace(
+            claims.operation_engines(chosen, VERSION, knowledge(), _notice_rights(mine).sight_of),
+            bulk=desk,
+            clocks=referrals.explains(chosen),
+        ),
         audit=mine.recorder,
     )
     if moves and hub.audit is not None:
         Mover(mine.database, audit_folder()).start()
-    blueprints = oauth.blueprints(mine.database, chosen, hub.guard, hub.audit)
-    return application(hub, chosen, blueprints, hl7_over_http(chosen, arrivals))
+    blueprints = oauth.blueprints(mine.transactions, chosen, hub.guard, hub.audit)
+    doors = [*hl7_over_http(chosen, arrivals), *upload(loading, chosen.base_url, chosen["HUB_UPLOAD_MB"])]
+    return application(hub, chosen, blueprints, [*doors, *bulk_jobs.doors(desk)])
 
 
 def _notice_rights(mine: Parts) -> Any:
@@ -187,38 +239,88 @@ def make_worker() -> Any:
     from adapters.adt.assembly import hospitals
     from adapters.adt.local_tables import local_tables
     from adapters.adt.process import SOURCE
+    from adapters.files.assembly import FileWork
+    from adapters.plan.api import assembly as plan_api
     from auth import housekeeping as of_auth
+    from conformance.terminology.terms import LibraryTerms
     from hub import housekeeping
+    from hub.bulk import assembly as bulk
     from hub.identity import assembly as identity
     from hub.inbox_chores import inbox_chores
     from hub.notifications import assembly as notices
+    from hub.referrals import assembly as referrals
     from hub.transitional_care import KIND, FollowUp
-    from hub.worker import Worker
+    from hub.worker import Chore, Worker
 
-    mine = parts()
+    mine, files = parts(), FileWork.of(loading(), settings())
     chosen, rights = mine.settings, _notice_rights(mine)
     tables = local_tables(chosen.facilities_file, chosen.code_tables_dir)
     adt = hospitals(mine.database, mine.own, chosen, tables)
     webhooks = notices.deliveries(mine.database, mine.own, chosen, rights, mine.recorder)
+    plan = plan_api.deliveries(mine.database, mine.own, chosen, rights.access_of, mine.recorder)
+    exports = bulk.lane(
+        mine.transactions,
+        chosen,
+        rights.access_of,
+        LibraryTerms(lambda: knowledge().terminology),
+        mine.recorder,
+    )
     return Worker(
         mine.database,
-        messages={SOURCE: adt.processor},
+        messages={SOURCE: adt.processor, **files.messages},
+        files=files.lane.turn,
+        bulk=exports.bulk,
         parked={SOURCE: adt.parked},
         message_lanes=chosen["HUB_INBOX_LANES"],
         tries=chosen["HUB_INBOX_TRIES"],
         work={
             **notices.work(mine.database, chosen, rights),
             **identity.work(mine.own, chosen.fhir_base),
+            **referrals.work(mine.database, mine.own, chosen),
             KIND: FollowUp(mine.database, mine.own, chosen["HUB_FOLLOW_UP_DAYS"]),
         },
-        deliveries={**webhooks.handlers(), **adt.deliveries},
+        deliveries={
+            **webhooks.handlers(),
+            **adt.deliveries,
+            **files.deliveries,
+            **plan,
+            **referrals.deliveries(mine.database, mine.own, chosen, None),
+        },
         arrivals=spool().move if mine.database.is_sqlite else lambda: 0,
         chores=[
             *housekeeping.chores(mine.database, chosen.fhir_base, part2(), audit_folder()),
-            *inbox_chores(mine.database, chosen, adt.look_ups, {SOURCE: adt.finished}),
+            *inbox_chores(mine.database, chosen, {**adt.look_ups, **files.look_ups}, {SOURCE: adt.finished}),
+            *files.chores,
+            *(Chore(*each) for each in notices.chores(mine.database, chosen, webhooks)),
+            Chore(timedelta(minutes=10), exports.forget),
             *of_auth.chores(mine.database, chosen["HUB_SIGN_IN_LOCK_MINUTES"]),
         ],
     )
+
+
+def make_beside() -> Any:
+    """The worker, and the listener for websockets where the settings want one."""
+    return _with_sockets(make_worker())
+
+
+def _with_sockets(worker: Any) -> Any:
+    from hub.notifications import assembly as notices
+    from hub.processes import Several
+
+    mine = parts()
+    made = notices.sockets(mine.database, mine.settings, _notice_rights(mine), mine.recorder)
+    return Several((worker, made)) if made else worker
+
+
+def make_inbox_worker() -> Any:
+    """The worker's part that processes hospital messages, for a process of its own (HUB_INBOX_PROCESSES)."""
+    _begin_log()
+    return make_worker().of_messages()
+
+
+def make_other_worker() -> Any:
+    """All the rest of the worker."""
+    return _with_sockets(make_worker().of_the_rest())
 
 
 def make_listener(on_accepted: Callable[[], None] = lambda: None) -> Any:
@@ -236,6 +338,9 @@ def check_start() -> None:
     from adapters.adt.hl7_over_http import clients_of
     from adapters.adt.local_tables import local_tables, must_be_usable
     from adapters.adt.return_addresses import return_addresses
+    from adapters.files.assembly import places_of
+    from hub.notifications.mail import Relay
+    from hub.referrals import assembly as referrals
     from hub.store.schema import is_current
 
     chosen = settings()
@@ -245,6 +350,9 @@ def check_start() -> None:
     must_be_usable(local_tables(chosen.facilities_file, chosen.code_tables_dir))
     clients_of(chosen)
     return_addresses(chosen)
+    Relay.of(chosen)
+    referrals.check(chosen)
+    places_of(loading(), chosen)
     _check_packages()
 
 
@@ -259,7 +367,10 @@ def _check_packages() -> None:
 
 def serve(web: bool, mllp: bool, worker: bool) -> None:
     """Run the chosen roles until told to stop. Raises CannotStart."""
+    from hub.apart import Apart
     from hub.audit.mover import Mover
+    from hub.bulk.lane import release as release_jobs
+    from hub.feeds.lane import release
     from hub.processes import PortTaken, run
     from hub.serving import announce, site
     from hub.worker import release_leases
@@ -267,16 +378,19 @@ def serve(web: bool, mllp: bool, worker: bool) -> None:
     check_start()
     if worker:
         release_leases(database())
-    roles = []
-    if worker and not web:
-        roles.append(make_worker())
-    hospitals = make_listener(roles[0].wake if roles else lambda: None) if mllp else None
+        release(loading())
+        release_jobs(database())
+    apart = 0 if database().is_sqlite or not worker else settings()["HUB_INBOX_PROCESSES"]
+    beside = make_other_worker if apart else make_beside
+    inside = beside() if worker and not web else None
+    roles = [role for role in (inside, Apart("inbox", make_inbox_worker, apart) if apart else None) if role]
+    hospitals = make_listener(inside.wake if inside else lambda: None) if mllp else None
     if hospitals:
         roles.append(hospitals)
         if recorder() is not None and not web and not worker:  # nobody else on this node moves what it records
             Mover(database(), audit_folder()).start()
     app = make_app if worker else partial(make_app, moves=True)
-    made = site(settings(), app, make_worker if worker else None)
+    made = site(settings(), app, beside if worker else None)
     try:
         run(
             made if web else None,
@@ -299,13 +413,19 @@ def command_line() -> Any:
     import typer
 
     from adapters.adt.commands import send_commands
+    from adapters.sending import add_sending
     from auth.command_line import add_auth
     from hub.audit.commands import audit_commands
     from hub.commands import add_migrate, add_serve, outbox_commands
     from hub.demo.commands import add_demo
+    from hub.feeds.commands import add_load, files_commands
     from hub.identity.commands import identity_commands
     from hub.identity.desk import Registry
     from hub.inbox.commands import inbox_commands
+    from hub.notifications.commands import notices_commands
+    from hub.referrals import assembly as referrals
+    from hub.referrals.commands import clocks_commands, referrals_commands
+    from hub.referrals.link_command import add_link
     from hub.reindex_commands import reindex_commands
 
     app = typer.Typer(
@@ -319,9 +439,16 @@ def command_line() -> Any:
     add_migrate(app, database)
     add_demo(app, make_demo)
     add_auth(app, database, settings)
-    app.add_typer(send_commands(settings), name="send")
+    sends = send_commands(settings)
+    add_sending(sends, sending)
+    add_load(app, _loading_alone)
+    app.add_typer(files_commands(loading), name="files")
+    app.add_typer(sends, name="send")
     app.add_typer(inbox_commands(moved), name="inbox")
     app.add_typer(outbox_commands(database), name="outbox")
+    app.add_typer(clocks_commands(database, lambda: referrals.clocks(settings())), name="clocks")
+    app.add_typer(add_link(referrals_commands(database, lambda: parts().own), database, settings), name="referrals")
+    app.add_typer(notices_commands(database), name="notices")
     app.add_typer(identity_commands(lambda: Registry.of(parts().own, settings().fhir_base)), name="identity")
     app.add_typer(audit_commands(database, audit_folder, lambda: settings().fhir_base), name="audit")
     app.add_typer(reindex_commands(database, lambda: settings().fhir_base, part2=part2), name="reindex")

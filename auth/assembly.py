@@ -13,10 +13,14 @@ from auth.blueprint import blueprint
 from auth.certificates import thumbprint_of
 from auth.guard import Guard
 from auth.pages_blueprint import pages_blueprint
+from auth.referral_access import access_of_link
 from hub.access import Access
 from hub.audit.recorder import Recorder
+from hub.referrals.assembly import configured
+from hub.referrals.link_desk import LinkDesk
 from hub.settings import Settings
 from hub.store.engine import Database
+from hub.transactions import Transactions
 
 AccessOf = Callable[[dict[str, Any]], Access]
 
@@ -27,9 +31,14 @@ def guard(database: Database, settings: Settings) -> AccessOf:
     return Guard(database, base=settings.fhir_base, shown=shown).access_of
 
 
-def blueprints(database: Database, settings: Settings, guard: AccessOf, audit: Recorder | None) -> list[Blueprint]:
-    """What programs ask, and what people see. `audit` records what is answered."""
+def blueprints(
+    transactions: Transactions, settings: Settings, guard: AccessOf, audit: Recorder | None
+) -> list[Blueprint]:
+    """What programs ask, and what people see; `transactions` are those of clients. `audit` records what is
+    answered."""
+    database = transactions.database
+    desk = LinkDesk(transactions, access_of_link, configured(settings).zone, settings.secret_key())
     return [
         blueprint(database, settings, audit=audit),
-        pages_blueprint(database, settings, guard, audit=audit),
+        pages_blueprint(database, settings, guard, audit=audit, desk=desk),
     ]

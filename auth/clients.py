@@ -14,7 +14,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import msgspec
-from sqlalchemy import Connection, Row, delete, insert, select, update
+from sqlalchemy import Connection, delete, insert, select, update
 
 from auth import client_rules, passwords
 from auth import jwks as jwk_sets
@@ -189,7 +189,7 @@ def allowed_url(url: str, hosts: Collection[str] = ()) -> bool:
     return bool(parts.hostname) and plain and not extras and parts.scheme in schemes
 
 
-def client_of(row: Row[Any]) -> Client:
+def client_of(row: Any) -> Client:
     """The client in a row that has the columns of the table."""
     more: dict[str, Any] = {name: getattr(row, name) for name in _PLAIN}
     more |= {name: tuple(getattr(row, name).split()) for name in _LISTS}

@@ -37,7 +37,7 @@ def key_commands(database: GetDatabase, settings: GetSettings) -> typer.Typer:
         """Make a new key: it signs within a minute on every node; the old ones stay published until retired."""
         typer.echo(f"Signs now: {keys().rotate()}")
 
-    @app.command()
+    @app.command(context_settings={"ignore_unknown_options": True})  # an id may begin with a hyphen
     def retire(kid: Annotated[str, typer.Argument(help="The key's id, as `hub keys list` shows it.")]) -> None:
         """Publish a key no more: ID tokens that it signed are worth nothing then."""
         if not keys().retire(kid):

@@ -21,6 +21,7 @@ from auth.launch_endpoint import PATH as LAUNCH_PATH
 from auth.launch_endpoint import LaunchEndpoint
 from auth.oidc_pages import OidcPages
 from auth.recorded import Told
+from auth.referral_pages import ReferralPages
 from auth.sessions import Lives
 from auth.sign_in import Rules
 from auth.sign_in_pages import SIGN_IN_PATH, SignInPages
@@ -29,6 +30,8 @@ from hub.access import Access
 from hub.audit.recorder import Recorder
 from hub.clock import Clock, now
 from hub.problems import Problem, outcome
+from hub.referrals.link_desk import LinkDesk
+from hub.referrals.links import PATH as REFERRAL_PATH
 from hub.rest.app import HTTP_KINDS
 from hub.rest.peers import Peers, networks
 from hub.settings import Settings
@@ -55,13 +58,19 @@ def pages_blueprint(
     clock: Clock = now,
     oidc_hosts: Collection[str] = (),
     audit: Recorder | None = None,
+    desk: LinkDesk | None = None,
 ) -> Blueprint:
     """All pages. `guard`: the access of a request's bearer token, for EHRs that make launches. `oidc_hosts`: hosts
-    of another sign-in service that may be plain http; `audit` records what is answered."""
+    of another sign-in service that may be plain http; `audit` records what is answered, `desk` opens the links of
+    referrals."""
     lives = Lives(settings["HUB_SESSION_IDLE_SECONDS"], settings["HUB_SESSION_SECONDS"])
     site = Site(database, settings, settings.secret_key(), clock, Rules.of(settings), lives)
     found = Blueprint("pages", __name__)
     _add_views(found, site, guard, OidcPages(site, oidc_hosts))
+    if desk is not None:
+        answers = ReferralPages(site, desk, audit)
+        for view, method in ((answers.show, "GET"), (answers.answer, "POST")):
+            found.add_url_rule(f"{REFERRAL_PATH}<link>", f"referral {method}", view, methods=[method])
     found.before_request(_limit)
     if audit is not None:
         found.after_request(Told(audit, Peers(networks(settings["HUB_TRUSTED_PROXIES"])), _fault))

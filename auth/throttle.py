@@ -61,6 +61,13 @@ def begin(connection: Connection, counters: Sequence[Counter], now: datetime, mi
     return locked
 
 
+def is_locked(connection: Connection, key: bytes, now: datetime) -> bool:
+    """Whether a lock lasts; nothing is counted."""
+    return bool(
+        connection.scalar(select(table.c.key).where(table.c.key == key, table.c.locked_until > micros(now)))
+    )
+
+
 def forgive(connection: Connection, login: bytes, address: bytes) -> None:
     """The attempt succeeded: the login's failures are forgotten, the address is given back this one."""
     connection.execute(delete(table).where(table.c.key == login))

@@ -45,6 +45,7 @@ def operation_engines(
         engines(lambda: known.validator, lambda: known.terminology, told),
         sight_of=sight_of,
         member_matches=settings["HUB_MEMBER_MATCHES_PER_MINUTE"],
+        websocket_url=settings.websocket_url,
     )
 
 

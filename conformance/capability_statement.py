@@ -11,6 +11,7 @@ from conformance.packages.catalog import Catalog
 from conformance.packages.statement import documentation, implementation_guides, supported_profiles
 from hub.audit.asked import PARAMETERS as AUDITED
 from hub.fhir.types import resource_types
+from hub.notifications.topics import TOPICS
 from hub.operations.table import offered as operations
 from hub.rest.formats import FORMATS
 from hub.rest.routes import ROUTES, VIRTUAL
@@ -22,6 +23,13 @@ from hub.search.parameters import rows_of
 SMART_SERVICE = "http://terminology.hl7.org/CodeSystem/restful-security-service"
 LAST_UPDATED = "Every creation and every change of content or meta is found; a write that changes nothing is none."
 COMPARTMENT_DEFINITION = "http://hl7.org/fhir/CompartmentDefinition"
+BACKPORT = "http://hl7.org/fhir/uv/subscriptions-backport/"
+TOPIC = f"{BACKPORT}StructureDefinition/capabilitystatement-subscriptiontopic-canonical"
+SUBSCRIPTION = f"{BACKPORT}StructureDefinition/backport-subscription"
+INSTANTIATES = (
+    f"{BACKPORT}CapabilityStatement/backport-subscription-server-r4",
+    "http://hl7.org/fhir/uv/bulkdata/CapabilityStatement/bulk-data",
+)
 OAUTH_URIS = "http://fhir-registry.smarthealthit.org/StructureDefinition/oauth-uris"
 
 
@@ -42,6 +50,7 @@ def capability_statement(
         "status": "active",
         "date": started,
         "kind": "instance",
+        "instantiates": list(INSTANTIATES),
         "software": {"name": "CalAIM FHIR Hub", "version": version},
         "implementation": {"description": "CalAIM FHIR Hub", "url": base},
         "fhirVersion": "4.0.1",
@@ -94,7 +103,10 @@ def _guides(packages: Catalog | None) -> dict[str, Any]:
 def _resource(resource_type: str, conditional_delete: str, profiles: Sequence[str]) -> dict[str, Any]:
     if resource_type in VIRTUAL:
         return _virtual(resource_type)
+    if resource_type == "Subscription":
+        profiles = (*profiles, *(each for each in (SUBSCRIPTION,) if each not in profiles))
     return {
+        **_topics(resource_type),
         "type": resource_type,
         **({"supportedProfile": list(profiles)} if profiles else {}),
         "interaction": [{"code": code} for code in interactions()],
@@ -112,6 +124,13 @@ def _resource(resource_type: str, conditional_delete: str, profiles: Sequence[st
         "searchParam": list(_parameters(resource_type)),
         "operation": operations(level_is_system=False, resource_type=resource_type),
     }
+
+
+def _topics(resource_type: str) -> dict[str, Any]:
+    """What one can subscribe to."""
+    if resource_type != "Subscription":
+        return {}
+    return {"extension": [{"url": TOPIC, "valueCanonical": url} for url in TOPICS]}
 
 
 def _virtual(resource_type: str) -> dict[str, Any]:

@@ -81,9 +81,9 @@ class Knowledge:
 
 
 def _subscription(resource: Resource, settings: Settings) -> list[Issue]:
-    from hub.notifications.subscriptions import issues
+    from hub.notifications.subscriptions import Served, issues
 
-    return list(issues(resource, settings["HUB_WEBHOOK_HOSTS"], settings.fhir_base))
+    return issues(resource, Served.of(settings), settings.fhir_base)
 
 
 def _search_parameter(resource: Resource, _: Settings) -> list[Issue]:

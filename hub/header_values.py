@@ -138,6 +138,8 @@ class HeaderValues:
 
     def store(self, at: int) -> None:
         """Write it, after the resources."""
+        if self._changed:
+            store.count_change(self._connection)
         for name, (version, kept) in sorted(self._changed.items()):
             before = opened(self._key, name, store.find(self._connection, name)) if kept and self._key else None
             if kept is None or self._key is None:

@@ -1,8 +1,9 @@
-"""The chores of the inbox: what messages wait for is looked up, old ones are emptied."""
+"""The chores of the inbox: what messages wait for is looked up, old ones are emptied, and so are old files."""
 
 from collections.abc import Mapping
 from datetime import timedelta
 
+from hub.feeds.emptying import Emptying
 from hub.inbox.retention import IsOver, Retention
 from hub.inbox.waits import LookUp, go_on
 from hub.settings import Settings
@@ -11,6 +12,7 @@ from hub.worker import Chore
 
 LOOK_ROUND = timedelta(seconds=5)
 EMPTYING = timedelta(seconds=10)
+OF_FILES = timedelta(hours=1)
 
 
 def inbox_chores(
@@ -22,4 +24,5 @@ def inbox_chores(
     return [
         Chore(LOOK_ROUND, lambda _: go_on(database, look_ups)),
         Chore(EMPTYING, retention.turn),
+        Chore(OF_FILES, Emptying(database, settings.files_dir, settings["HUB_FILES_DAYS"]).turn),
     ]

@@ -71,12 +71,24 @@ def inherited(labels: int, about: Iterable[Of]) -> Inherited:
 def whose(connection: Connection, addresses: Iterable[int], sight: Sight, lock: bool) -> dict[int, Of]:
     """Whose those are that are stored and seen; with `lock` they stay so until the transaction ends."""
     found: dict[int, Of] = {}
+    if lock and sight.everything and connection.dialect.name == "postgresql":
+        return _held(connection, addresses)
     for some in _chunks(addresses):
         asked = _WHOSE.where(resource.c.address.in_(some), seen(resource, sight))
         if lock:  # in the order in which writers lock theirs (hub.store.write.held)
             asked = asked.order_by(resource.c.type, resource.c.id).with_for_update(read=True, of=resource)
         found |= {row[0]: Of(*row[1:]) for row in connection.execute(asked, named(sight))}
     return found
+
+
+def _held(connection: Connection, addresses: Iterable[int]) -> dict[int, Of]:
+    """The same for the hub itself, by the driver: every hospital message asks."""
+    rows = [
+        row
+        for some in _chunks(addresses)
+        for row in driver(connection).execute(_HELD, (arrays.numbers(some),)).fetchall()
+    ]
+    return {row[0]: Of(*row[1:]) for row in rows}
 
 
 def has_notes(connection: Connection, addresses: Iterable[int]) -> bool:
@@ -184,6 +196,10 @@ def _chunks(numbers: Iterable[int]) -> Iterator[list[int]]:
 
 
 _WHOSE = select(resource.c.address, resource.c.patient, resource.c.labels, resource.c.source)
+_HELD = (
+    "SELECT address, patient, labels, source FROM resource WHERE address = ANY (%s::bigint[])"
+    " ORDER BY type, id FOR SHARE"
+)
 _ROWS = select(resource.c.rid, resource.c.address, resource.c.patient, resource.c.labels, resource.c.source)
 _NOTES = select(index_about.c.rid)
 _TARGETS = select(index_about.c.rid, index_about.c.target)

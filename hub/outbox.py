@@ -16,9 +16,11 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, delete, exists, func, insert, literal_column, or_, select, update
+from sqlalchemy import ColumnElement, Connection, delete, func, insert, literal_column, select, update
+from sqlalchemy.dialects import postgresql, sqlite
 
 from hub.fhir import json
+from hub.store import outbox_rows
 from hub.store.tables import outbox
 
 WAITING, DONE, DEAD = "waiting", "done", "dead"
@@ -39,6 +41,7 @@ class Work:
     payload: dict[str, Any]
     attempts: int
     created: int
+    line: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,40 +109,53 @@ def add(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
         connection.execute(insert(outbox), [dict(one) for one in rows])
 
 
+def add_once(connection: Connection, row: Mapping[str, Any]) -> None:
+    """Store a row, unless the same work (its kind and key) is there already: done, or still to be done."""
+    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
+    connection.execute(dialect.insert(outbox).values(dict(row)).on_conflict_do_nothing())
+
+
 def is_due(connection: Connection, kinds: Sequence[str], now: int) -> bool:
-    """Whether a claim might find something: a look that takes no lock."""
-    due = select(outbox.c.seq).where(outbox.c.state == _WAITS, outbox.c.due <= now, outbox.c.kind.in_(kinds))
-    return connection.execute(due.limit(1)).first() is not None
+    """Whether a claim might find something: a look that takes no lock. What is due may stand behind another one."""
+    return outbox_rows.is_due(connection, kinds, now)
 
 
 def claim(connection: Connection, kinds: Sequence[str], now: int, lease_seconds: float, limit: int) -> list[Work]:
     """Take due work of these kinds: the first of each line, and what stands in no line. It comes back to others
     when the lease ends."""
-    earlier = outbox.alias()
-    waits_behind = exists().where(
-        earlier.c.kind == outbox.c.kind,
-        earlier.c.line == outbox.c.line,
-        earlier.c.state == _WAITS,
-        earlier.c.seq < outbox.c.seq,
-    )
-    due = (
-        select(outbox)
-        .where(outbox.c.state == _WAITS, outbox.c.due <= now, outbox.c.kind.in_(kinds))
-        .where(or_(outbox.c.line.is_(None), ~waits_behind))
-        .order_by(outbox.c.due, outbox.c.seq)
-        .limit(limit)
-        .with_for_update(skip_locked=True, of=outbox)
-    )
-    taken = [_work(found) for found in connection.execute(due)]
-    leased = {"due": now + round(lease_seconds * SECOND), "attempts": outbox.c.attempts + 1}
-    if taken:
-        connection.execute(update(outbox).where(outbox.c.seq.in_([one.seq for one in taken])).values(leased))
-    return taken
+    rows = outbox_rows.take(connection, kinds, now, now + round(lease_seconds * SECOND), limit)
+    return [_work(row) for row in rows]
 
 
-def _work(found: Any) -> Work:
-    payload = json.stored(found.payload)
-    return Work(found.seq, found.kind, found.key, payload, found.attempts + 1, found.created)
+def _work(row: outbox_rows.Row) -> Work:
+    seq, kind, key, payload, *rest = row
+    return Work(seq, kind, key, json.stored(payload), *rest)
+
+
+def done_and_next(connection: Connection, work: Work, now: int, lease_seconds: float) -> Work | None:
+    """The work is done, and the next of its line, if that is due, is taken in the same commit. None where there is
+    none, or the lease was lost: then nothing changes."""
+    if work.line is None:
+        done(connection, work)
+        return None
+    until = now + round(lease_seconds * SECOND)
+    found = outbox_rows.end_and_take(connection, work.seq, work.attempts, work.kind, work.line, now, until)
+    return None if found is None else _work(found)
+
+
+def behind(connection: Connection, work: Work, limit: int) -> list[Work]:
+    """What waits behind a claimed row in its line, in order, unclaimed: whoever does it along settles it with
+    `done_together`."""
+    which = (outbox.c.kind == work.kind, outbox.c.line == work.line, outbox.c.seq > work.seq)
+    asked = select(outbox).where(outbox.c.state == _WAITS, *which).order_by(outbox.c.seq).limit(limit)
+    found = connection.execute(asked)
+    return [Work(r.seq, r.kind, r.key, json.stored(r.payload), r.attempts, r.created, r.line) for r in found]
+
+
+def done_together(connection: Connection, several: Sequence[tuple[Work, str]]) -> bool:
+    """All of these are done, each with a reason or none. False where a lease was lost: the caller undoes it all."""
+    rows = [(work.seq, work.attempts, (reason or None) and reason[:REASON_LENGTH]) for work, reason in several]
+    return outbox_rows.end(connection, rows) == len(rows)
 
 
 def done(connection: Connection, work: Work, reason: str = "") -> bool:
@@ -168,6 +184,16 @@ def settle(connection: Connection, work: Work, settled: Outcome) -> bool:
             return later(connection, work, due, reason)
         case Dead(reason):
             return dead(connection, work, reason)
+
+
+def settle_all(connection: Connection, settled: Sequence[tuple[Work, Outcome]]) -> None:
+    """The same for several: those that are done with one statement."""
+    done_well = [(work, outcome.reason) for work, outcome in settled if isinstance(outcome, Done)]
+    if done_well:
+        done_together(connection, done_well)
+    for work, outcome in settled:
+        if not isinstance(outcome, Done):
+            settle(connection, work, outcome)
 
 
 def _end(connection: Connection, work: Work, **values: Any) -> bool:

@@ -1,8 +1,9 @@
 """The processes of a node: a web process (granian) in which the worker runs too, and around it the MLLP listener.
 
 `hub serve` is two processes: the first listens for hospitals and watches the second, which answers HTTP and works.
-An acknowledgment therefore never waits for Python to finish something else. `--web`, `--mllp`, `--worker` run one
-role alone; with PostgreSQL any number of each may run, with SQLite they take turns to write (hub.store.engine).
+An acknowledgment therefore never waits for Python to finish something else. With PostgreSQL, messages of the inbox
+are processed in further ones (hub.apart). `--web`, `--mllp`, `--worker` run one role alone; with PostgreSQL any
+number of each may run, with SQLite they take turns to write (hub.store.engine).
 With a certificate (Web.tls) it answers https, TLS 1.2 and 1.3; granian does not tell the application whose
 certificate a client showed.
 Ctrl-C or SIGTERM stops all; a web process whose first process was killed stops by itself.
@@ -36,6 +37,24 @@ class Role(Protocol):
     def start(self) -> Any: ...
 
     def stop(self) -> Any: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Several:
+    """Roles that run as one; `wake` is for the first."""
+
+    roles: tuple[Any, ...]
+
+    def start(self) -> None:
+        for role in self.roles:
+            role.start()
+
+    def stop(self) -> None:
+        for role in reversed(self.roles):
+            role.stop()
+
+    def wake(self) -> None:
+        self.roles[0].wake()
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +125,7 @@ def _serve(web: Web, ready: Callable[[], None]) -> None:
         workers_kill_timeout=STOP_SECONDS,
         **_tls(web.tls),
     )
-    _keep_loaded()
+    keep_loaded()
     os.environ.setdefault("MALLOC_ARENA_MAX", "2")  # glibc else keeps memory for each thread of the web process
     server.on_startup(ready)
     server.serve(
@@ -130,11 +149,11 @@ def _tls(files: Tls | None) -> dict[str, Any]:
 
 def _loaded(app: Callable[[], Any]) -> Any:
     made = app()
-    _keep_loaded()
+    keep_loaded()
     return made
 
 
-def _keep_loaded() -> None:
+def keep_loaded() -> None:
     """What is loaded by now stays for the life of the process: the garbage collector need not look at it again. A
     full collection of it takes 100 ms, and others wait meanwhile for the thread that is about to commit."""
     gc.collect()

@@ -37,6 +37,7 @@ class Links:
         self._base = base
         self._contents = contents
         self._addresses = _addresses(contents)
+        self._asked: dict[str, str] = {}  # conditional references, and what they find: many name one organization
         self._local: dict[Identity, Entry] = {}  # what is referred to, and by which entry first
 
     def literal(self, entry: Entry, resource: Resource) -> Resource:
@@ -61,6 +62,11 @@ class Links:
         resource_type, mark, condition = reference.partition("?")
         if not mark or ":" in resource_type or "/" in resource_type:
             return reference
+        if (known := self._asked.get(reference)) is None:
+            known = self._asked[reference] = self._only(resource_type, condition)
+        return known
+
+    def _only(self, resource_type: str, condition: str) -> str:
         self._access.require("search-type", resource_type)
         identity = self._referred(conditions.query_of(resource_type, condition, self._base))
         if identity is None:

@@ -78,6 +78,12 @@ def reviewers(text: str) -> int:
     return {"1": 1, "2": 2}[text]
 
 
+def mail_tls(text: str) -> str:
+    if text not in ("starttls", "tls", "none"):
+        raise ValueError
+    return text
+
+
 def profile_policy(text: str) -> str:
     if text not in ("refuse", "warn"):
         raise ValueError

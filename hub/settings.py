@@ -1,7 +1,7 @@
 """The one settings reader: environment variables, each with its default and its meaning.
 
-The table is in settings_server, settings_sign_in, settings_records and settings_inbox, its kinds of values in
-setting_values.
+The table is in settings_server, settings_sign_in, settings_records, settings_inbox, settings_bulk, settings_feeds,
+settings_notices and settings_plan_api, its kinds of values in setting_values.
 docs/settings.md is printed from SETTINGS (`python -m hub.settings`) and a test fails when it is stale.
 Refuses: values that do not parse (SettingsError names the variable, never the value).
 """
@@ -15,14 +15,18 @@ from pathlib import Path
 from typing import Any
 
 from hub.setting_values import Setting
+from hub.settings_bulk import BULK
+from hub.settings_feeds import FEEDS
 from hub.settings_inbox import INBOX
+from hub.settings_notices import NOTICES
+from hub.settings_plan_api import PLAN_API
 from hub.settings_records import RECORDS
 from hub.settings_server import SERVER
 from hub.settings_sign_in import SIGN_IN
 
 TlsFiles = tuple[Path, Path, Path | None]  # certificate, key, authorities of clients
 
-SETTINGS: tuple[Setting, ...] = (*SERVER, *SIGN_IN, *RECORDS, *INBOX)
+SETTINGS: tuple[Setting, ...] = (*SERVER, *SIGN_IN, *RECORDS, *INBOX, *FEEDS, *PLAN_API, *BULK, *NOTICES)
 
 
 class SettingsError(Exception):
@@ -74,6 +78,28 @@ class Settings:
     @property
     def registration_issuers_file(self) -> Path:
         return Path(self["HUB_REGISTRATION_ISSUERS_FILE"] or self.data_dir / "registration_issuers.json")
+
+    @property
+    def websocket_url(self) -> str:
+        """Where websockets are bound; empty: nowhere."""
+        host, port = self["HUB_WEBSOCKET_HOST"], self["HUB_WEBSOCKET_PORT"]
+        return (self["HUB_WEBSOCKET_URL"] or f"ws://{host}:{port}/") if port else ""
+
+    @property
+    def feeds_file(self) -> Path:
+        return Path(self["HUB_FEEDS_FILE"] or self.data_dir / "feeds.toml")
+
+    @property
+    def referrals_file(self) -> Path:
+        return Path(self["HUB_REFERRALS_FILE"] or self.data_dir / "referrals.toml")
+
+    @property
+    def files_dir(self) -> Path:
+        return Path(self["HUB_FILES_DIR"] or self.data_dir / "files")
+
+    @property
+    def layouts_dir(self) -> Path:
+        return Path(self["HUB_LAYOUTS"] or self.data_dir / "layouts")
 
     def path(self, name: str) -> Path | None:
         """The file that a variable names; None where it is empty."""

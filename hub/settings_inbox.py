@@ -12,9 +12,16 @@ INBOX: tuple[Setting, ...] = (
     Setting(
         "HUB_INBOX_LANES",
         "1",
-        "Messages that one worker processes at the same time, each of another member. With SQLite more than one is "
-        "of no use.",
+        "Messages, or groups of them, that one process works on at the same time. More than one helps only where "
+        "the database is far away: they share Python's lock.",
         positive,
+    ),
+    Setting(
+        "HUB_INBOX_PROCESSES",
+        "1",
+        "With PostgreSQL: processes of this node that do nothing but process hospital messages, one for each core "
+        "that is to do so. 0: the worker does it, in the web server's process; with SQLite it always does.",
+        from_zero,
     ),
     Setting(
         "HUB_INBOX_PROCESSED_DAYS",

@@ -44,6 +44,12 @@ RECORDS: tuple[Setting, ...] = (
         "empty means `terminology/` in the data directory.",
     ),
     Setting(
+        "HUB_REFERRALS_FILE",
+        "",
+        "The TOML file of referrals: who coordinates, which plan authorizes what, clocks of contracts, texts of "
+        "notices (docs/referrals.md). Empty means `referrals.toml` in the data directory, if it is there.",
+    ),
+    Setting(
         "HUB_IDENTITY_LIMITS",
         "",
         "Limits of matching that are other than in `hub/identity/limits.csv`, as `link_margin=10,review_margin=1`: "

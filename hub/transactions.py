@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from copy import copy
 from dataclasses import replace
+from itertools import islice
 from typing import Any
 
 from sqlalchemy import Connection
@@ -43,6 +44,7 @@ from hub.versions import Change as Change
 from hub.versions import Result as Result
 from hub.versions import Target, Work, patched
 from hub.whose import Whose
+from hub.write_rules import Rule, WriteRules
 
 Resource = dict[str, Any]
 # resource, its type, whether it may hold conditional references, who writes it
@@ -56,7 +58,8 @@ Effects = Callable[[Sequence[Change]], Iterable[Mapping[str, Any]]]
 class Transactions:
     """Commits entries. `validate` gives the issues of a resource, `effects` the outbox rows of changes; `deletes`
     is how many resources one conditional delete may delete, `integrity` whether local references must lead
-    somewhere; `header_key` seals what Subscriptions send along (hub.header_values)."""
+    somewhere; `header_key` seals what Subscriptions send along (hub.header_values); `rules` are asked by type
+    (hub.write_rules)."""
 
     def __init__(
         self,
@@ -70,6 +73,7 @@ class Transactions:
         part2: Part2Sources = NO_PART2,
         audit: Callable[[Sequence[Entry], Access], Along] | None = None,
         header_key: bytes | None = None,
+        rules: Mapping[str, Rule] | None = None,
     ):
         self._database = database
         self._validate = validate
@@ -81,11 +85,16 @@ class Transactions:
         self._part2 = part2
         self._audit = audit
         self._header_key = header_key
+        self._rules = rules or {}
         self._rewriting: Rewriting | None = None
 
     @property
     def database(self) -> Database:
         return self._database
+
+    @property
+    def base(self) -> str:
+        return self._base
 
     @property
     def part2(self) -> Part2Sources:
@@ -100,7 +109,7 @@ class Transactions:
     def rewriting(self, rewriting: Rewriting) -> "Transactions":
         """The same, for a merge (hub.identity): it changes nothing but whom resources are about."""
         other = copy(self)
-        other._rewriting, other._validate, other._integrity = rewriting, lambda *_: (), False
+        other._rewriting, other._validate, other._integrity, other._rules = rewriting, lambda *_: (), False, {}
         return other
 
     def commit(
@@ -127,6 +136,26 @@ class Transactions:
                     lambda c: self._decided(c, entries, access, many, lock=False).recorded(c, audit), self._written
                 )
         return self._database.writing(lambda c: self._apply(c, entries, access, inside, many, audit))
+
+    def commit_all(
+        self, parts: Sequence[tuple[Sequence[Entry], Access]], access: Access, inside: Inside
+    ) -> list[Result]:
+        """What the hub itself writes for several reasons, in one commit: each part's entries have their records in
+        the audit by the part's access, everything else goes by `access`. Raises Problem."""
+        entries = [entry for part, _ in parts for entry in part]
+        placed = [replace(entry, place=place) for place, entry in enumerate(entries)]
+        return self.commit(placed, access, inside, many=True, audit=self._audits(parts))
+
+    def _audits(self, parts: Sequence[tuple[Sequence[Entry], Access]]) -> Along | None:
+        if self._audit is None:
+            return None
+        made = [(len(entries), self._audit(entries, access)) for entries, access in parts]
+
+        def rows(connection: Connection, results: Sequence[Result], batch: Batch) -> list[tuple[int, bytes]]:
+            left = iter(results)
+            return [row for count, along in made for row in along(connection, list(islice(left, count)), batch)]
+
+        return rows
 
     def _check(self, entry: Entry, access: Access, many: bool) -> None:
         access.require(INTERACTION[entry.method], entry.type)
@@ -188,10 +217,11 @@ class Transactions:
         links = Links(connection, access, self._base, contents)
         whose = Whose(connection, access, self._base, self._part2, held, lock, self._rewriting)
         headers = HeaderValues(connection, access, self._header_key)
-        results = self._do(work, links, whose, headers, contents, many)
+        rules = WriteRules(self._rules, access, held)
+        results = self._do(work, links, whose, headers, rules, contents, many)
         changes = list(work.changes.values())
         searched = [change for change in changes if change.type == parameters.TYPE]
-        batch = replace(self._batch(work, whose, lock), person=access.person)
+        batch = replace(self._batch(work, whose, lock), persons=_persons(found, access))
         members.settle(work.changes.items())
         return Decided([results[id(entry)] for entry in entries], batch, searched, headers, members)
 
@@ -246,11 +276,12 @@ class Transactions:
         links: Links,
         whose: Whose,
         headers: HeaderValues,
+        rules: WriteRules,
         contents: Sequence[Content],
         many: bool,
     ) -> dict[int, Result]:
         results: dict[int, Result] = {}
-        literals = [self._literal(links, whose, *content, many) for content in contents]
+        literals = [self._literal(links, whose, rules, *content, many) for content in contents]
         whose.settle()
         for (target, _), literal in zip(contents, literals, strict=True):
             entry = target.entry
@@ -268,13 +299,19 @@ class Transactions:
         return results
 
     def _literal(
-        self, links: Links, whose: Whose, target: Target, resource: Resource | None, many: bool
+        self,
+        links: Links,
+        whose: Whose,
+        rules: WriteRules,
+        target: Target,
+        resource: Resource | None,
+        many: bool,
     ) -> Resource | None:
         """What is to be written, with literal references and with its labels."""
-        if resource is None or target.identity is None:
-            return None
         with named(target.entry, many):
-            literal = links.literal(target.entry, resource)
+            literal = rules.kept(target, resource and links.literal(target.entry, resource))
+            if literal is None or target.identity is None:
+                return None
             return literal if target.found else whose.labelled(target, literal)
 
     def _batch(self, work: Work, whose: Whose, lock: bool) -> Batch:
@@ -297,6 +334,12 @@ class Transactions:
         whose.covered(change, now)
         whose.rows(rid, change, before, now)
         return before, now
+
+
+def _persons(found: Iterable[Target], access: Access) -> dict[tuple[str, str], int]:
+    """The source persons that the targets came with."""
+    named = ((target.identity, target.entry.person or access.person) for target in found)
+    return {identity: person for identity, person in named if identity and person}
 
 
 def single(method: str, resource_type: str, **parts: Any) -> Entry:

@@ -6,14 +6,17 @@ A member without a lead care manager in an active CareTeam gets a Task without o
 find out who that is. One Encounter opens one Task, however often its discharge is told.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
+
+from sqlalchemy import Connection
 
 from hub import clock, outbox
 from hub.access import Access
 from hub.fhir import json
+from hub.fhir.bundles import Entry
 from hub.fhir.encounters import discharged
 from hub.fhir.systems import LEAD_CARE_MANAGER, OWN
 from hub.search.query import Limits, parse
@@ -100,16 +103,26 @@ class FollowUp:
 
     def __call__(self, work: outbox.Work) -> outbox.Outcome:
         """Open the Task, unless the Encounter is gone or no longer finished."""
+        return self.together([work])[0]
+
+    def together(self, works: Sequence[outbox.Work]) -> list[outbox.Outcome]:
+        """For several Encounters, in one commit or not at all."""
         access = Access.system("transitional care")
         with self.database.read() as connection:
-            found = read.current(connection, access, "Encounter", work.payload["encounter"])
-            encounter = json.stored(found.body) if found and found.body else {}
-            if encounter.get("status") != "finished" or "subject" not in encounter:
-                return outbox.Done()
-            pairs = [("subject", encounter["subject"].get("reference", "")), ("status", "active")]
-            query = parse("CareTeam", [*pairs, ("_sort", "-_lastUpdated")], Limits())
-            teams = [json.stored(row.body) for row in read.page(connection, access, query, (), 20) if row.body]
+            entries = [entry for work in works for entry in self._entries(connection, access, work)]
+        if entries:
+            placed = [replace(entry, place=place) for place, entry in enumerate(entries)]
+            self.transactions.commit(placed, access, many=len(placed) > 1)
+        return [outbox.Done() for _ in works]
+
+    def _entries(self, connection: Connection, access: Access, work: outbox.Work) -> Iterator[Entry]:
+        found = read.current(connection, access, "Encounter", work.payload["encounter"])
+        encounter = json.stored(found.body) if found and found.body else {}
+        if encounter.get("status") != "finished" or "subject" not in encounter:
+            return
+        pairs = [("subject", encounter["subject"].get("reference", "")), ("status", "active")]
+        query = parse("CareTeam", [*pairs, ("_sort", "-_lastUpdated")], Limits())
+        teams = [json.stored(row.body) for row in read.page(connection, access, query, (), 20) if row.body]
         task = follow_up_task(encounter, lead_care_manager(teams), self.now(), self.days)
         condition = f"identifier={TASK_SYSTEM}|{encounter['id']}"
-        self.transactions.commit([single("POST", "Task", resource=task, if_none_exist=condition)], access)
-        return outbox.Done()
+        yield single("POST", "Task", resource=task, if_none_exist=condition)

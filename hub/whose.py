@@ -30,11 +30,11 @@ from hub.search import merged
 from hub.search.edges import address
 from hub.search.index import IndexRows
 from hub.sight import COVERAGE, NOBODY, OWNED, PROXY, REGISTERED, UNKNOWN
-from hub.store.engine import Overtaken
+from hub.store.engine import Overtaken, driver, mark
 from hub.store.merges import Survivors, denials
 from hub.store.read import Stored
 from hub.store.sight import covers, related
-from hub.store.tables import index_about, index_consent, index_patient, index_relation
+from hub.store.tables import index_consent
 from hub.versions import Change, Of, Target, Work
 
 Resource = dict[str, Any]
@@ -227,25 +227,28 @@ class Whose:
 
     def _known(self, rid: int, kind: str, before: IndexRows) -> None:
         """What the version before said, as it was counted then."""
-        before.patients = {
-            row.patient for row in self._connection.execute(_PATIENTS.where(index_patient.c.rid == rid))
-        }
+        before.patients = {row[0] for row in self._rows_of(_PATIENTS, rid)}
         if kind in facts.ABOUT:
-            about = self._connection.execute(_ABOUT.where(index_about.c.rid == rid))
-            before.about = {row.target for row in about}
+            before.about = {row[0] for row in self._rows_of(_ABOUT, rid)}
             if before.about:
                 self._need_lock()
         if kind in facts.SPEAKS_OF_OTHERS:
-            rows = self._connection.execute(_RELATIONS.where(index_relation.c.rid == rid))
-            before.relations = {(row[0], row[1], row[2], row[3], row[4]) for row in rows}
+            before.relations = {(row[0], row[1], row[2], row[3], row[4]) for row in self._rows_of(_RELATIONS, rid)}
         if kind == facts.CONSENT or (kind == "Patient" and merged.are_there()):
             rows = self._connection.execute(_CONSENTS.where(index_consent.c.rid == rid))
             before.consents = {tuple(row) for row in rows}
 
+    def _rows_of(self, statement: str, rid: int) -> list[Any]:
+        """By the driver: every update asks."""
+        found: list[Any] = (
+            driver(self._connection).execute(f"{statement}{mark(self._connection)}", (rid,)).fetchall()
+        )
+        return found
 
-_PATIENTS = select(index_patient.c.patient)
-_ABOUT = select(index_about.c.target)
-_RELATIONS = select(*(index_relation.c[name] for name in ("patient", "holder", "kind", "low", "high")))
+
+_PATIENTS = "SELECT patient FROM index_patient WHERE rid = "
+_ABOUT = "SELECT target FROM index_about WHERE rid = "
+_RELATIONS = "SELECT patient, holder, kind, low, high FROM index_relation WHERE rid = "
 _CONSENTS = select(
     *(index_consent.c[name] for name in ("patient", "recipient", "place", "permit", "labels", "purposes")),
     *(index_consent.c[name] for name in ("low", "high", "signed", "depth", "proxy", "medi_cal")),

@@ -10,37 +10,50 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from itertools import groupby
+from typing import Protocol, runtime_checkable
 
 from sqlalchemy import Connection
 
 from hub import clock, outbox
+from hub.bell import Bell
 from hub.inbox import work as inbox
-from hub.inbox.messages import REFUSED, Awaited, Message
+from hub.inbox.messages import REFUSED, Message
+from hub.inbox.parking import Park as Park
 from hub.problems import Problem
 from hub.store.engine import Database
 
 log = logging.getLogger("hub.worker")
 LEASE = timedelta(seconds=60)
 IDLE_SECONDS = 0.2
+SOON_SECONDS = 0.05  # where another process may have brought something
 BROKEN_SECONDS = 1.0
 BATCH = 20
+LINE_SECONDS = 1.0  # that a lane goes on with one line while others may wait
 NICENESS = 10
+FOLLOWING = ("_messages_lane", "_work_lane", "_deliveries_lane")
 TRANSIENT = ("busy", "no-space", "exception")
 
 
-class Park(Exception):
-    """Raised by a handler: the message waits in `state` for a person, because of `reason` at `where`; with `awaits`
-    until what it names is there (hub.inbox.waits). `code` is what its sender calls such a fault, if it has a
-    name."""
-
-    def __init__(self, state: str, reason: str, where: str = "", awaits: Awaited | None = None, code: str = ""):
-        super().__init__(state, reason, where)
-        self.state, self.reason, self.where, self.awaits, self.code = state, reason, where, awaits, code
-
-
 MessageHandler = Callable[[Message], None]
+
+
+@runtime_checkable
+class Together(Protocol):
+    """A handler that does several messages in one go: what it would have raised for each, None where it is done."""
+
+    def together(self, messages: Sequence[Message]) -> Sequence[Exception | None]: ...
+
+
+@runtime_checkable
+class WorkTogether(Protocol):
+    """A handler that does several pieces of work in one go."""
+
+    def together(self, works: Sequence[outbox.Work]) -> Sequence[outbox.Outcome]: ...
+
+
 ParkedHandler = Callable[[Connection, Message, Park], None]
 WorkHandler = outbox.Handler
 
@@ -70,46 +83,62 @@ class Worker:
     message_lanes: int = 1
     tries: int = inbox.MAX_ATTEMPTS
     parked: Mapping[str, ParkedHandler] = field(default_factory=dict)
+    files: Callable[[], bool] | None = None  # a lane for what takes minutes (hub.feeds.lane)
+    bulk: Callable[[], bool] | None = None  # and one for bulk jobs (hub.bulk.lane)
     _walks: dict[int, inbox.Walk] = field(default_factory=dict)
-    _signals: list[threading.Event] = field(default_factory=list)
+    _bells: dict[str, Bell] = field(default_factory=dict)  # by the name of a lane
     _stop: threading.Event = field(default_factory=threading.Event)
     _threads: list[threading.Thread] = field(default_factory=list)
 
     def start(self) -> None:
-        """Start the lanes: inbox, local work, deliveries, chores."""
-        messages = [self._messages_lane] * self.message_lanes
-        deliveries = [self._deliveries_lane] * self.delivery_lanes
-        lanes = (*messages, self._work_lane, self._chores_lane, *deliveries)
-        for number, lane in enumerate(lanes):
-            signal = threading.Event()
+        """Start the lanes: inbox, local work, deliveries, chores, files, bulk jobs."""
+        messages = [self._messages_lane] * (self.message_lanes if self.messages else 0)
+        work = [self._work_lane] if self.work else []
+        chores = [self._chores_lane] if self.chores else []
+        deliveries = [self._deliveries_lane] * (self.delivery_lanes if self.deliveries else 0)
+        files = [lane for lane in (self.files, self.bulk) if lane]
+        for number, lane in enumerate((*messages, *work, *chores, *deliveries, *files)):
+            bell = self._bells.setdefault(lane.__name__, Bell())
             name = f"worker-{number}{lane.__name__}"
-            thread = threading.Thread(target=self._run, args=(lane, signal), name=name, daemon=True)
-            self._signals.append(signal)
+            thread = threading.Thread(target=self._run, args=(lane, bell), name=name, daemon=True)
             self._threads.append(thread)
             thread.start()
 
+    def of_messages(self) -> "Worker":
+        """The part of it that processes messages, for a process of its own."""
+        return replace(self, work={}, deliveries={}, chores=(), files=None, bulk=None)
+
+    def of_the_rest(self) -> "Worker":
+        """All the rest."""
+        return replace(self, messages={}, arrivals=lambda: 0)
+
     def wake(self) -> None:
         """There may be something to do: look now, do not wait for the next look round."""
-        for signal in self._signals:
-            signal.set()
+        self._ring(*self._bells)
+
+    def _ring(self, *lanes: str) -> None:
+        for lane in lanes:
+            if bell := self._bells.get(lane):
+                bell.ring()
 
     def stop(self, seconds: float = 4) -> None:
         """Finish what is in hand, claim no more. What takes longer is left: its lease ends, it is done again."""
         self._stop.set()
-        self.wake()
+        for bell in self._bells.values():
+            bell.end()
         deadline = time.monotonic() + seconds
         for thread in self._threads:
             thread.join(max(0.0, deadline - time.monotonic()))
 
-    def _run(self, lane: Callable[[], bool], signal: threading.Event) -> None:
+    def _run(self, lane: Callable[[], bool], bell: Bell) -> None:
         _step_back()
+        idle = SOON_SECONDS if lane in (self._messages_lane, self._work_lane) else IDLE_SECONDS
         while not self._stop.is_set():
             try:
                 if lane():
-                    self.wake()  # what one lane did may be work for another
+                    self._ring(*FOLLOWING)  # what one lane did may be work for another
                 else:
-                    signal.wait(IDLE_SECONDS)
-                    signal.clear()
+                    bell.wait(idle)
             except Exception as error:
                 log.error("%s: %s; goes on", threading.current_thread().name, _named(error))
                 self._stop.wait(BROKEN_SECONDS)
@@ -123,28 +152,41 @@ class Worker:
         claimed = self.database.writing(
             lambda connection: inbox.claim(connection, self._micros(), LEASE.seconds, BATCH, self.tries, walk)
         )
-        for message in claimed:
-            try:
-                self._message(message)
-            except inbox.Lost:
-                log.warning("message %s of %s: its lease ended, another worker has it", message.seq, message.source)
+        for source, several in groupby(claimed, lambda message: message.source):
+            self._messages(source, list(several))
         return bool(claimed)
 
-    def _message(self, message: Message) -> None:
+    def _messages(self, source: str, several: Sequence[Message]) -> None:
+        handler = self.messages[source]
+        if len(several) > 1 and isinstance(handler, Together):
+            for message, outcome in zip(several, handler.together(several), strict=True):
+                self._ended(message, outcome)
+            return
+        for message in several:
+            self._ended(message, _outcome_of(handler, message))
+
+    def _ended(self, message: Message, outcome: Exception | None) -> None:
+        """What a handler raised decides where the message waits."""
         try:
-            self.messages[message.source](message)
+            self._put(message, outcome)
         except inbox.Lost:
-            raise
-        except Park as park:
-            self._parked(message, park)
-        except Problem as problem:
-            if problem.kind in TRANSIENT:
-                self._again(message, problem.kind)
-            else:
-                self._parked(message, Park(REFUSED, str(problem), problem.issues[0].where))
-        except Exception as error:  # a fault of ours: the message waits, then is put where a person sees it
-            log.error("message %s of %s: %s", message.seq, message.source, _named(error))
-            self._again(message, type(error).__name__)
+            log.warning("message %s of %s: its lease ended, another worker has it", message.seq, message.source)
+
+    def _put(self, message: Message, outcome: Exception | None) -> None:
+        match outcome:
+            case None:
+                return
+            case inbox.Lost():
+                raise outcome
+            case Park():
+                self._parked(message, outcome)
+            case Problem() if outcome.kind in TRANSIENT:
+                self._again(message, outcome.kind)
+            case Problem():
+                self._parked(message, Park(REFUSED, str(outcome), outcome.issues[0].where))
+            case _:  # a fault of ours: the message waits, then is put where a person sees it
+                log.error("message %s of %s: %s", message.seq, message.source, _named(outcome))
+                self._again(message, type(outcome).__name__)
 
     def _parked(self, message: Message, park: Park) -> None:
         why = park.state, park.reason, park.where
@@ -165,16 +207,42 @@ class Worker:
         """What the handlers did not settle themselves is settled at once for all: a worker that dies before that
         leaves rows that are done again."""
         claimed = self._claim(self.work, BATCH)
-        outcomes = [(one, self._outcome(self.work, one)) for one in claimed]
+        outcomes: list[tuple[outbox.Work, outbox.Outcome]] = []
+        for kind, several in groupby(claimed, lambda one: one.kind):
+            outcomes += self._worked(self.work[kind], list(several))
         self._settle(outcomes)
         return bool(claimed)
 
+    def _worked(
+        self, handler: WorkHandler, several: Sequence[outbox.Work]
+    ) -> list[tuple[outbox.Work, outbox.Outcome]]:
+        if len(several) > 1 and isinstance(handler, WorkTogether):
+            try:
+                return list(zip(several, handler.together(several), strict=True))
+            except Exception as error:  # whose fault it is, each alone will tell
+                log.info("%s %s together: %s", len(several), several[0].kind, _named(error))
+        return [(one, self._outcome(handler, one)) for one in several]
+
     def _deliveries_lane(self) -> bool:
-        """One of several: a slow receiver holds one lane, not the others."""
+        """One of several: a slow receiver holds one lane, not the others. What is delivered is settled in the
+        commit that takes the next of its line."""
         claimed = self._claim(self.deliveries, 1)
-        for one in claimed:
-            self._settle([(one, self._outcome(self.deliveries, one))])
+        if claimed:
+            self._ring("_deliveries_lane")  # there may be more, of other lines
+        until = time.monotonic() + LINE_SECONDS
+        one = claimed[0] if claimed else None
+        while one is not None:
+            outcome = self._outcome(self.deliveries[one.kind], one)
+            if outcome != outbox.Done() or time.monotonic() > until or self._stop.is_set():
+                self._settle([(one, outcome)])
+                break
+            one = self._next(one)
         return bool(claimed)
+
+    def _next(self, one: outbox.Work) -> outbox.Work | None:
+        return self.database.writing(
+            lambda connection: outbox.done_and_next(connection, one, self._micros(), LEASE.seconds)
+        )
 
     def _chores_lane(self) -> bool:
         last = {id(chore): 0 for chore in self.chores}
@@ -202,9 +270,9 @@ class Worker:
             lambda connection: outbox.claim(connection, tuple(handlers), self._micros(), LEASE.seconds, limit)
         )
 
-    def _outcome(self, handlers: Mapping[str, WorkHandler], one: outbox.Work) -> outbox.Outcome:
+    def _outcome(self, handler: WorkHandler, one: outbox.Work) -> outbox.Outcome:
         try:
-            return handlers[one.kind](one)
+            return handler(one)
         except Exception as error:
             log.error("%s %s: %s", one.kind, one.seq, _named(error))
             return outbox.Later(self._micros() + 1_000_000 * 2 ** min(one.attempts, 10), type(error).__name__)
@@ -212,7 +280,7 @@ class Worker:
     def _settle(self, outcomes: Sequence[tuple[outbox.Work, outbox.Outcome]]) -> None:
         left = [(one, outcome) for one, outcome in outcomes if not isinstance(outcome, outbox.Ended)]
         if left:
-            self.database.writing(lambda connection: [outbox.settle(connection, *each) for each in left])
+            self.database.writing(lambda connection: outbox.settle_all(connection, left))
 
     def _micros(self) -> int:
         return clock.micros(self.now())
@@ -222,6 +290,14 @@ def _step_back() -> None:
     """Let who waits for an answer go first: Linux knows a niceness for each thread."""
     with suppress(OSError, AttributeError):
         os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)
+
+
+def _outcome_of(handler: MessageHandler, message: Message) -> Exception | None:
+    try:
+        handler(message)
+    except Exception as error:
+        return error
+    return None
 
 
 def _named(error: Exception) -> str:

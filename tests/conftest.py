@@ -2,6 +2,8 @@
 
 Where PostgreSQL's server is missing those tests are skipped and the last lines say so; with
 HUB_REQUIRE_POSTGRESQL=1 they fail instead.
+Properties (hypothesis) are tried with the same examples every time: who breaks one sees it before they commit, and
+nobody else does. `make test-random` tries others each time.
 """
 
 import itertools
@@ -11,10 +13,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from hub.store.engine import Database
 from hub.store.migrate import migrate
 from tests.postgresql import Cluster, available
+
+settings.register_profile("same", derandomize=True)
+settings.register_profile("random", print_blob=True)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "same"))
 
 TEMPLATE = "migrated"
 _numbers = itertools.count(1)

@@ -5,7 +5,7 @@ or the person for events of no visit.
 Refuses (Park): a cancel of a visit that nobody has told of; else it only reads.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -19,6 +19,7 @@ from hub.access import Access
 from hub.fhir import json
 from hub.inbox import held
 from hub.inbox import work as inbox
+from hub.inbox.messages import Message
 from hub.search.criterion import ReferenceValue, TokenValue
 from hub.search.query import Limits, parse
 from hub.store import keyed, read
@@ -63,8 +64,12 @@ def is_visit_known(connection: Connection, about: str) -> bool:
 
 def others(connection: Connection, about: str, seq: int) -> dict[int, bytes]:
     """The subject's messages that are in the store already, by their place in the inbox. Raises Emptied."""
-    found = inbox.of_subject(connection, about)
-    there = {other.seq: other.raw for other in found if other.is_told and other.seq != seq}
+    return others_in(inbox.of_subject(connection, about), seq)
+
+
+def others_in(said: Iterable[Message], seq: int) -> dict[int, bytes]:
+    """The same, of what was said about the subject. Raises Emptied."""
+    there = {other.seq: other.raw for other in said if other.is_told and other.seq != seq}
     if not all(there.values()):
         raise Emptied
     return there
@@ -94,8 +99,17 @@ def _visits(connection: Connection, access: Access, patient: str) -> Iterator[di
 
 def patients(connection: Connection, access: Access, tokens: Sequence[Token]) -> list[dict[str, Any]]:
     """Those with one of these identifiers, up to three of each: two are too many already."""
-    found = _identified(connection, access, [("Patient", *token) for token in tokens], 3)
-    return [resource for _, resource in found]
+    return [one for several in patients_of(connection, access, tokens).values() for one in several]
+
+
+def patients_of(
+    connection: Connection, access: Access, tokens: Collection[Token]
+) -> dict[Token, list[dict[str, Any]]]:
+    """The same by identifier."""
+    found: dict[Token, list[dict[str, Any]]] = {}
+    for (_, system, value), one in _identified(connection, access, [("Patient", *each) for each in tokens], 3):
+        found.setdefault((system, value), []).append(one)
+    return found
 
 
 def encounters(connection: Connection, facility: Facility, number: str) -> list[dict[str, Any]]:

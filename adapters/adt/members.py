@@ -12,7 +12,6 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from adapters.adt import known as store
 from fhir_mappings.adt.facilities import Facility
 from fhir_mappings.adt.member_keys import MemberKeys
 from fhir_mappings.adt.problems import Unmatched
@@ -107,25 +106,32 @@ class Members:
     cin_system: str
     now: clock.Clock = clock.now
 
-    def resolve(
-        self, connection: Connection, record: AdtMessage, facility: Facility, keys: MemberKeys
-    ) -> Resolution:
-        """Raises Unmatched, and asks a person."""
+    def resolve_all(
+        self, connection: Connection, asked: Sequence[tuple[AdtMessage, Facility, MemberKeys]]
+    ) -> list[Resolution | Unmatched]:
+        """For each who it is, or why nobody knows: then a person is asked."""
+        questions = [self._asked(*each) for each in asked]
+        found = resolve.resolve_all(connection, questions, self._micros())
+        return [self._decided(connection, one) for one in found]
+
+    def _asked(self, record: AdtMessage, facility: Facility, keys: MemberKeys) -> resolve.Asked:
         source, key = number(_own(keys, facility), facility, self.cin_system)
-        person = person_of(said(record, keys), source, systems(facility, self.cin_system))
-        found = resolve.resolve(connection, person, source, key, self._micros())
+        return resolve.Asked(person_of(said(record, keys), source, systems(facility, self.cin_system)), source, key)
+
+    def _decided(self, connection: Connection, found: Resolution) -> Resolution | Unmatched:
         if found.outcome == CONTRADICTION:
             self.database.writing(lambda writing: resolve.ask(writing, found, self._micros()))
-            raise Undecided(decided.between(connection, (found.person, *found.review)))
-        if found.outcome == NEW and _are_two(connection, found):
-            raise Undecided(None)
+            return Undecided(decided.between(connection, (found.person, *found.review)))
+        if found.outcome == NEW and found.is_stored and _are_two(connection, found):
+            return Undecided(None)
         return found
 
-    def settle(
-        self, connection: Connection, found: Resolution, patient: str, record: AdtMessage, keys: MemberKeys
+    def settle_all(
+        self, connection: Connection, found: Sequence[tuple[Resolution, str, AdtMessage, MemberKeys]]
     ) -> bool:
-        """In the message's own transaction. False: somebody else decided meanwhile."""
-        return resolve.settle(connection, found, patient, said(record, keys), self._micros())
+        """In the messages' own transaction. False: somebody else decided meanwhile."""
+        several = [resolve.Settled(made, patient, said(record, keys)) for made, patient, record, keys in found]
+        return resolve.settle_all(connection, several, self._micros())
 
     def _micros(self) -> int:
         return clock.micros(self.now())
@@ -151,14 +157,16 @@ def patient(connection: Connection, access: Access, identity: str) -> Mapping[st
     return json.stored(found.body) if found and found.body else None
 
 
-def of_numbers(connection: Connection, access: Access, tokens: Sequence[Token]) -> dict[str, Mapping[str, Any]]:
-    """By id the members who have one of these numbers."""
-    found: dict[str, Mapping[str, Any]] = {}
-    for one in store.patients(connection, access, tokens):
+def of_numbers(
+    connection: Connection, access: Access, tokens: Sequence[Token], found: Mapping[Token, Sequence[Resource]]
+) -> dict[str, Mapping[str, Any]]:
+    """By id the members who have one of these numbers; `found`: adapters.adt.known.patients_of."""
+    members: dict[str, Mapping[str, Any]] = {}
+    for one in (each for token in tokens for each in found.get(token, ())):
         member = one if _now(connection, one["id"]) == one["id"] else patient(connection, access, one["id"])
         if member is not None:
-            found[member["id"]] = member
-    return found
+            members[member["id"]] = member
+    return members
 
 
 def _now(connection: Connection, identity: str) -> str:

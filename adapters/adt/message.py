@@ -2,8 +2,8 @@
 
 Rules: HL7 v2.5.1 chapters 2 (encoding), 3 (ADT). Delimiters are those of MSH-1 and MSH-2; segments end with CR, and
 LF or CRLF are read as such; character set as MSH-18 says. Segments and fields that nothing maps (Z segments too)
-are not looked at: the inbox keeps the raw message with them. The `hl7` library takes apart only what fields.READ
-names, which is what keeps a message under a millisecond.
+are not looked at: the inbox keeps the raw message with them. (Tests compare with the `hl7` library, which takes
+apart all of a message, and three times as long.)
 Refuses (Unreadable, with the place and a code of table 0357): no MSH, an event outside events.EVENTS, no PID, no
 time of the event, a merge without MRG, control characters in a text, and what header.py, charset.py, escapes.py and
 fields.py refuse.
@@ -13,8 +13,6 @@ import re
 from collections.abc import Iterator, Sequence
 from hashlib import sha256
 from typing import Any
-
-import hl7
 
 from adapters.adt.charset import decode, encoding
 from adapters.adt.escapes import unescape
@@ -141,14 +139,13 @@ def _segments(text: str, head: Header, codec: str) -> Segments:
     """The segments that are read, in their order, each with its values by record names."""
     found: list[tuple[str, Values]] = []
     marks = head.separators
-    wanted = [(line[:3], _sent(line, marks)) for line in _lines(text, marks[0])]
-    taken_apart = _taken_apart([text for _, sent in wanted for text in sent.values()], marks)
-    for kind, sent in wanted:
+    for line in _lines(text, marks[0]):
+        kind = line[:3]
         values: Values = {}
-        for number in sent:
+        for number, sent in _sent(line, marks).items():
             name, read = READ[kind][number]
             where = f"{kind}-{number}"
-            field = _plain(next(taken_apart), marks, codec, where)
+            field = _field(sent, marks, codec, where)
             values[name] = DELETE if field == NULL_FIELD else read(field, where)
         found.append((kind, values))
     return found
@@ -167,28 +164,13 @@ def _sent(line: str, marks: str) -> dict[int, str]:
     return {number: fields[number] for number in READ[line[:3]] if number < len(fields) and fields[number]}
 
 
-def _taken_apart(fields: list[str], marks: str) -> Iterator[Any]:
-    """Each field as the library gives it. A field without separators needs no library: most have none."""
-    separators = frozenset((marks[1], marks[2], marks[4]))
-    compound = [text for text in fields if not separators.isdisjoint(text)]
-    lines = (f"MSH{marks}{marks[0]}", marks[0].join(["ZZZ", *compound]))
-    rest = iter(hl7.parse("\r".join(lines))[1][1:])
-    for text in fields:
-        yield (text,) if separators.isdisjoint(text) else next(rest)
-
-
-def _plain(field: Any, marks: str, codec: str, where: str) -> Field:
-    """The library leaves out levels that have no separator; here every field has all three."""
-    return [
-        [
-            [
-                _text(text, marks, codec, where)
-                for text in ([component] if isinstance(component, str) else component)
-            ]
-            for component in ([repetition] if isinstance(repetition, str) else repetition)
-        ]
-        for repetition in field
-    ]
+def _field(sent: str, marks: str, codec: str, where: str) -> Field:
+    """Repetitions, their components, and theirs. Most fields have no escape in them."""
+    _, component, repetition, escape, part = tuple(marks)
+    field = [[each.split(part) for each in one.split(component)] for one in sent.split(repetition)]
+    if escape not in sent and sent.isprintable():
+        return field
+    return [[[_text(text, marks, codec, where) for text in each] for each in one] for one in field]
 
 
 def _text(sent: str, marks: str, codec: str, where: str) -> str:

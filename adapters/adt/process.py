@@ -1,7 +1,9 @@
-"""One hospital message from the inbox: parse, find the member, map the whole visit, commit; or wait in a state.
+"""Hospital messages from the inbox: parse, find the member, map the whole visit, commit; or wait in a state.
 
 An Encounter is made from all messages of its visit, in the order of their events (fhir_mappings.adt.visit), so the
-order of arrival does not matter. The message becomes `processed` in the same transaction as its resources.
+order of arrival does not matter. A message becomes `processed` in the same transaction as its resources. Messages
+about different people share one transaction (`together`): where that fails each is done alone, so that one bad
+message costs the others nothing but time.
 A cancel of a visit that nobody has told of makes none: it waits (`waiting`, 204), and counts with the first message
 of its visit.
 Events of no visit (A28, A31, A60) are about the person alone. A merge (A34, A40) goes to the function that this
@@ -10,40 +12,33 @@ A member is found by CIN or by the hospital's record number; nobody is guessed: 
 whose person has another name and birth date, wait for a person (`unmatched`).
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from datetime import datetime
-from typing import Any
+import logging
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
 
 from sqlalchemy import Connection
 
 from adapters.adt import known as store
 from adapters.adt.awaited import SPEAKABLE, awaited
 from adapters.adt.local_tables import LocalTables
-from adapters.adt.members import Members, of_numbers, patient
+from adapters.adt.members import Members, of_numbers
 from adapters.adt.message import parse
-from fhir_mappings.adt.directory import keys as directory_keys
-from fhir_mappings.adt.directory import named_in, with_known
-from fhir_mappings.adt.events import EVENTS, MERGE, VISIT
-from fhir_mappings.adt.facilities import Facilities, Facility
-from fhir_mappings.adt.member_keys import MemberKeys, MergeKeys, member_keys, merge_keys
-from fhir_mappings.adt.person import is_late
+from adapters.adt.planning import ACCESS, Draft, Later, Plan, Planner, draft_of
+from fhir_mappings.adt.events import EVENTS, MERGE
+from fhir_mappings.adt.member_keys import MergeKeys, merge_keys
 from fhir_mappings.adt.problems import AdtProblem, UnknownFacility, UnmappedCode, Unmatched, Unreadable
 from fhir_mappings.adt.records import AdtMessage
-from fhir_mappings.adt.visit import KnownMember, person_bundle, visit_bundle
 from hub import clock
-from hub.access import Access
-from hub.fhir.bundles import entries_of
-from hub.identity.resolve import Resolution
 from hub.inbox import held as held_messages
 from hub.inbox import work as inbox
 from hub.inbox.messages import LATE, Message
 from hub.problems import Problem
-from hub.search.values import plain
 from hub.store.engine import Database
 from hub.transactions import Transactions
 from hub.worker import Park
 
+log = logging.getLogger("hub.adt")
 SOURCE = "adt"
 TRIES = 5
 CHANGED_MEANWHILE = ("precondition", "conflict", "multiple-matches")
@@ -63,6 +58,18 @@ def cannot_merge(groups: Sequence[MergeKeys], record: AdtMessage, message: Messa
 
 
 @dataclass(frozen=True, slots=True)
+class _Merge:
+    """A message that merges, taken apart."""
+
+    message: Message
+    record: AdtMessage
+    groups: Sequence[MergeKeys]
+
+
+Outcome = Exception | None  # why a message was not processed
+
+
+@dataclass(frozen=True, slots=True)
 class Processor:
     """The worker's handler for messages of source `adt`."""
 
@@ -77,144 +84,135 @@ class Processor:
 
     def __call__(self, message: Message) -> None:
         """Commit the message's visit. Raises Park (wait in a named state) or Problem."""
-        try:
-            self._process(message)
-        except AdtProblem as problem:
-            code = problem.code if isinstance(problem, Unreadable) else ""
-            awaits = awaited(problem)
-            raise Park(problem.state, _reason(problem), problem.where, awaits, code) from None
-        except store.Emptied:
-            raise Park(LATE, TOO_LATE, "PV1-19") from None
+        (outcome,) = self.together([message])
+        if outcome is not None:
+            raise outcome
 
-    def _process(self, message: Message) -> None:
-        record = parse(message.raw)
-        facilities = self.tables.facilities()
-        facility = facilities.of(record.facility)
+    def together(self, messages: Sequence[Message]) -> list[Outcome]:
+        """What became of each: None where it was processed, else what `__call__` raises. In their order, as far as
+        they are about one person."""
+        ended: dict[int, Outcome] = {}
+        for group in _groups(self._drafts(messages, ended)):
+            ended |= self._group(group)
+        return [_told(ended[message.seq]) for message in messages]
+
+    def _drafts(self, messages: Sequence[Message], ended: dict[int, Outcome]) -> Iterator[Draft | _Merge]:
+        for message in messages:
+            try:
+                yield self._draft(message)
+            except (AdtProblem, Problem) as refusal:
+                ended[message.seq] = refusal
+
+    def _draft(self, message: Message) -> Draft | _Merge:
+        record, facilities = parse(message.raw), self.tables.facilities()
         if EVENTS[record.event].scope == MERGE:
-            self.merge(merge_keys(record, facility, self.cin_system), record, message)
-            return
-        keys = member_keys(record, facility, self.cin_system)
+            facility = facilities.of(record.facility)
+            return _Merge(message, record, merge_keys(record, facility, self.cin_system))
+        return draft_of(message, record, facilities, self.cin_system)
+
+    def _group(self, group: Sequence[Draft | _Merge]) -> dict[int, Outcome]:
+        drafts = [one for one in group if isinstance(one, Draft)]
+        outcomes = {one.message.seq: self._merged(one) for one in group if isinstance(one, _Merge)}
+        while drafts:
+            outcomes |= self._done(drafts)
+            drafts = [one for one in drafts if isinstance(outcomes[one.message.seq], Later)]
+        return outcomes
+
+    def _merged(self, merge: _Merge) -> Outcome:
+        try:
+            self.merge(merge.groups, merge.record, merge.message)
+        except Exception as error:
+            return error
+        return None
+
+    def _done(self, drafts: Sequence[Draft]) -> dict[int, Outcome]:
+        """All in one transaction, or each in its own."""
+        if len(drafts) > 1:
+            try:
+                return self._once(drafts)
+            except Exception as error:  # whose fault it is, each alone will tell
+                log.info("%s messages together: %s; each is done alone", len(drafts), type(error).__name__)
+        return {draft.message.seq: self._alone(draft) for draft in drafts}
+
+    def _alone(self, draft: Draft) -> Outcome:
         for attempt in range(1, TRIES + 1):
             try:
-                self._commit(message, record, facilities, keys)
+                return self._once([draft])[draft.message.seq]
+            except inbox.Lost as lost:
+                return lost
             except Overtaken:
                 if attempt == TRIES:
-                    raise Problem("busy", "Other messages of this visit kept changing it") from None
+                    return Problem("busy", "Other messages of this visit kept changing it")
             except Problem as problem:
                 if attempt == TRIES or problem.kind not in CHANGED_MEANWHILE:
-                    raise
-            else:
-                return
+                    return problem
+            except Exception as error:
+                return error
+        raise AssertionError("unreachable")
 
-    def _commit(self, message: Message, record: AdtMessage, facilities: Facilities, keys: MemberKeys) -> None:
-        access = Access.system(f"adt {message.feed} {message.control_id}")
-        facility = facilities.of(record.facility)
-        subject = store.subject(facility, keys)
+    def _once(self, drafts: Sequence[Draft]) -> dict[int, Outcome]:
+        """Raises Overtaken, Problem: nothing is written then."""
+        planner = Planner(self.tables, self.cin_system, self.members)
         with self.database.read() as connection:
-            others = store.others(connection, subject, message.seq)
-            if not others:
-                store.refuse_cancel_of_nothing(record, subject)
-            held = held_messages.waiting(connection, store.VISIT, subject)
-            resolved = self.members.resolve(connection, record, facility, keys) if self.members else None
-            member = self._known(connection, access, facility, keys, resolved)
-            waited = [(parse(one.raw), clock.moment(one.received)) for one in held]
-            new = [record, *(each for each, _ in waited)]
-            seen = [*new, *(parse(raw) for raw in others.values())]
-            more = self._more(connection, access, facility, keys, new, member, others)
-            bundle = self._bundle(seen, more, record, member, facilities.guarded(facility, seen), message, waited)
-            known = store.directory(connection, access, directory_keys(named_in(bundle)))
+            found = planner.plans(connection, drafts)
+        plans = [plan for plan in found if isinstance(plan, Plan)]
+        if plans:
+            parts = [(plan.entries, plan.draft.access) for plan in plans]
+            self.transactions.commit_all(parts, ACCESS, partial(self._settle, plans))
+        outcomes = (plan if isinstance(plan, Exception) else None for plan in found)
+        return {draft.message.seq: outcome for draft, outcome in zip(drafts, outcomes, strict=True)}
 
-        writing = replace(access, person=resolved.person) if resolved else access
+    def _settle(self, plans: Sequence[Plan], connection: Connection) -> None:
+        """In the transaction that writes: who they are, and that the messages are processed. Raises Overtaken,
+        Lost."""
+        told = inbox.seqs_told_of(connection, [plan.draft.subject for plan in plans])
+        if any(told[plan.draft.subject] - {plan.draft.message.seq} != plan.others for plan in plans):
+            raise Overtaken
+        if self.members is not None and not self._settled(connection, self.members, plans):
+            raise Overtaken
+        now = clock.micros(self.now())
+        for plan in plans:
+            if plan.held:
+                seqs = [one.seq for one in plan.held]
+                held_messages.processed(connection, seqs, store.VISIT, plan.draft.subject, now)
+        inbox.processed_together(connection, [(plan.draft.message, plan.draft.subject) for plan in plans], now)
+        for plan in plans:
+            self.acknowledge(connection, plan.draft.message)
 
-        def settle(connection: Connection) -> None:
-            now_there = inbox.seqs_told(connection, subject)
-            if now_there - {message.seq} != others.keys():
-                raise Overtaken
-            if resolved and not self._settled(connection, access, resolved, member, record, keys):
-                raise Overtaken
-            if held:
-                now = clock.micros(self.now())
-                held_messages.processed(connection, [one.seq for one in held], store.VISIT, subject, now)
-            inbox.processed(connection, message, clock.micros(self.now()), subject)
-            self.acknowledge(connection, message)
-
-        self.transactions.commit(entries_of(with_known(bundle, known), 500), writing, inside=settle, many=True)
-
-    def _more(
-        self,
-        connection: Connection,
-        access: Access,
-        facility: Facility,
-        keys: MemberKeys,
-        new: Sequence[AdtMessage],
-        member: KnownMember,
-        others: Mapping[int, bytes],
-    ) -> list[AdtMessage]:
-        """For a message that comes late: what this feed said of the person elsewhere."""
-        if member.patient_id is None or not any(is_late(one, member, facility) for one in new):
-            return []
-        told = store.told_of(connection, access, member.patient_id, facility, keys)
-        return [parse(raw) for seq, raw in told.items() if seq not in others]
-
-    def _bundle(
-        self,
-        seen: Sequence[AdtMessage],
-        more: Sequence[AdtMessage],
-        record: AdtMessage,
-        member: KnownMember,
-        facility: Facility,
-        message: Message,
-        waited: Sequence[tuple[AdtMessage, datetime]],
-    ) -> dict[str, Any]:
-        tables, received = self.tables.codes(), clock.moment(message.received)
-        if EVENTS[record.event].scope != VISIT:
-            every = [*seen, *more]
-            return person_bundle(every, member, facility, tables, self.cin_system, latest=record, recorded=received)
-        told = [(record, received), *waited]
-        return visit_bundle(seen, member, facility, tables, self.cin_system, told=told, others=more)
-
-    def _settled(
-        self,
-        connection: Connection,
-        access: Access,
-        resolved: Resolution,
-        member: KnownMember,
-        record: AdtMessage,
-        keys: MemberKeys,
-    ) -> bool:
-        """Keep who it is, in the message's own transaction. False: somebody else decided meanwhile."""
-        identity = member.patient_id or next(iter(of_numbers(connection, access, keys.tokens)), "")
-        return self.members is None or self.members.settle(connection, resolved, identity, record, keys)
-
-    def _known(
-        self,
-        connection: Connection,
-        access: Access,
-        facility: Facility,
-        keys: MemberKeys,
-        resolved: Resolution | None,
-    ) -> KnownMember:
-        """The one member these keys name, or nobody. Raises Unmatched."""
-        found = of_numbers(connection, access, keys.tokens)
-        if resolved and resolved.patient and (known := patient(connection, access, resolved.patient)):
-            found[known["id"]] = known
-        if len(found) > 1:
-            raise Unmatched("CIN and medical record number name different members", "PID-3")
-        for identity, one in found.items():
-            owned = one.get("meta", {}).get("source") == facility.feed
-            if not owned and _another_person(one, keys):
-                raise Unmatched("The member with this number has another name and birth date", "PID-5")
-            return KnownMember(identity, owned, one, store.as_of(connection, access, identity, facility))
-        return KnownMember()
+    def _settled(self, connection: Connection, members: Members, plans: Sequence[Plan]) -> bool:
+        """Keep who they are. False: somebody else decided meanwhile."""
+        new = {t for plan in plans if not plan.member.patient_id for t in plan.draft.keys.tokens}
+        made = store.patients_of(connection, ACCESS, new) if new else {}
+        asked = []
+        for plan in plans:
+            tokens = plan.draft.keys.tokens
+            identity = plan.member.patient_id or next(iter(of_numbers(connection, ACCESS, tokens, made)), "")
+            if plan.resolved:
+                asked.append((plan.resolved, identity, plan.draft.record, plan.draft.keys))
+        return members.settle_all(connection, asked)
 
 
-def _another_person(patient: Mapping[str, Any], keys: MemberKeys) -> bool:
-    """Both the birth date and the family name contradict. One alone may be a typing error."""
-    born, families = patient.get("birthDate"), {plain(name.get("family", "")) for name in patient.get("name", ())}
-    if not born or not families or not keys.birth_date or not keys.family:
-        return False
-    same_day = born.startswith(keys.birth_date) or keys.birth_date.startswith(born)
-    return not same_day and plain(keys.family) not in families
+def _groups(drafts: Iterable[Draft | _Merge]) -> Iterator[list[Draft | _Merge]]:
+    """In their order: those that have nothing in common with each other together, a merge by itself."""
+    group: list[Draft | _Merge] = []
+    names: set[object] = set()
+    for one in drafts:
+        mine = one.names if isinstance(one, Draft) else frozenset[object]()
+        if group and (isinstance(one, _Merge) or isinstance(group[0], _Merge) or names & mine):
+            yield group
+            group, names = [], set()
+        group.append(one)
+        names |= mine
+    if group:
+        yield group
+
+
+def _told(outcome: Outcome) -> Outcome:
+    """As the worker wants it."""
+    if isinstance(outcome, AdtProblem):
+        code = outcome.code if isinstance(outcome, Unreadable) else ""
+        return Park(outcome.state, _reason(outcome), outcome.where, awaited(outcome), code)
+    return Park(LATE, TOO_LATE, "PV1-19") if isinstance(outcome, store.Emptied) else outcome
 
 
 def _reason(problem: AdtProblem) -> str:

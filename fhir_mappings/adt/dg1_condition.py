@@ -15,11 +15,11 @@ from collections.abc import Iterator
 
 from fhir_mappings.adt.cwe_codings import coded
 from fhir_mappings.adt.datatypes import concept, date_time, stable_key
-from fhir_mappings.adt.entries import full_url
 from fhir_mappings.adt.records import Diagnosis, given
 from fhir_mappings.adt.rows import Context, Element, Row, filled, values
 from fhir_mappings.adt.visit_fold import Visit
 from fhir_mappings.adt.xcn_practitioner import practitioner
+from hub.fhir.conditional import full_url
 from hub.fhir.systems import CONDITION_CATEGORY, CONDITION_CLINICAL, CONDITION_VER_STATUS
 
 CATEGORY = {"coding": [{"system": CONDITION_CATEGORY, "code": "encounter-diagnosis"}]}

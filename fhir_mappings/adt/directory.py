@@ -12,8 +12,9 @@ Refuses: nothing.
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from fhir_mappings.adt.entries import created_once, full_url
 from fhir_mappings.adt.facilities import Facility
+from hub.fhir import json
+from hub.fhir.conditional import created_once, full_url
 
 Element = dict[str, Any]
 TYPES = ("Practitioner", "PractitionerRole", "Organization", "Location")
@@ -53,12 +54,13 @@ def with_known(bundle: Element, known: Mapping[str, str]) -> Element:
     return {**bundle, "entry": _replaced(left, known)} if known else bundle
 
 
-def _replaced(content: Any, known: Mapping[str, str]) -> Any:
-    if isinstance(content, dict):
-        return {name: _replaced(value, known) for name, value in content.items()}
-    if isinstance(content, list):
-        return [_replaced(item, known) for item in content]
-    return known.get(content, content) if isinstance(content, str) else content
+def _replaced(entries: list[Element], known: Mapping[str, str]) -> list[Element]:
+    """In their JSON, where a fullUrl stands by itself between quotes: a walk takes three times as long."""
+    text = json.write(entries)
+    for url, reference in known.items():
+        text = text.replace(f'"{url}"'.encode(), f'"{reference}"'.encode())
+    found: list[Element] = json.stored_list(text)
+    return found
 
 
 def keys(entries: Iterable[Element]) -> list[tuple[str, str, str, str]]:

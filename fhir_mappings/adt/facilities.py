@@ -16,9 +16,9 @@ from typing import Any
 from urllib.parse import quote
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from fhir_mappings.adt.npi import is_npi
 from fhir_mappings.adt.problems import UnknownFacility
 from fhir_mappings.adt.records import AdtMessage, given
+from hub.fhir.npi import is_npi
 from hub.fhir.systems import ACT_CODE, CONFIDENTIALITY
 from hub.rights.label_table import LABELS
 
@@ -126,7 +126,7 @@ def _facility(row: Mapping[str, str], number: int) -> Facility:
 
 def _labels(row: Mapping[str, str], number: int) -> tuple[str, ...]:
     """The first code of each label, which is the one that the hub itself sets."""
-    codes = {label.name: label.codes[0] for label in LABELS if label.codes}
+    codes = {label.name: label.codes[0] for label in LABELS if label.codes and label.system == ACT_CODE}
     try:
         return tuple(codes[name] for name in (row.get("labels") or "").split())
     except KeyError:

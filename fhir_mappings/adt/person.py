@@ -16,7 +16,6 @@ from typing import Any
 
 from fhir_mappings.adt.al1_allergy import allergies, allergy_system
 from fhir_mappings.adt.dates import moment
-from fhir_mappings.adt.entries import conditional, created_once, full_url, put
 from fhir_mappings.adt.facilities import Facility
 from fhir_mappings.adt.in1_coverage import coverage_system, coverages, insurance_key
 from fhir_mappings.adt.member_keys import cin_of, mrn_of
@@ -27,6 +26,7 @@ from fhir_mappings.adt.problems import MissingIdentifier
 from fhir_mappings.adt.protection import protected_patient
 from fhir_mappings.adt.records import AdtMessage
 from fhir_mappings.adt.rows import Context, Element
+from hub.fhir.conditional import conditional, created_once, full_url, put
 
 KEYS = Keys(insurance_key, lambda contact: contact_key("", contact))
 

@@ -15,7 +15,6 @@ from uuid import NAMESPACE_URL, uuid5
 
 from fhir_mappings.adt.codes import CodeTables
 from fhir_mappings.adt.dg1_condition import condition_system, conditions
-from fhir_mappings.adt.entries import conditional, full_url, put, target
 from fhir_mappings.adt.facilities import Facility
 from fhir_mappings.adt.member_keys import visit_number
 from fhir_mappings.adt.msh_provenance import provenance
@@ -27,6 +26,7 @@ from fhir_mappings.adt.pv1_encounter import encounter
 from fhir_mappings.adt.records import AdtMessage
 from fhir_mappings.adt.rows import Context, Element
 from fhir_mappings.adt.visit_fold import Visit, fold, in_order
+from hub.fhir.conditional import conditional, full_url, put, target
 
 Told = tuple[AdtMessage, datetime]  # a message and when it arrived (aware)
 

@@ -7,9 +7,10 @@ Rules: v2-to-FHIR IG 1.0.0, data type map XCN[Practitioner]; US Core 6.1.0 Pract
 Refuses: nothing.
 """
 
-from fhir_mappings.adt.npi import NPI_OID, NPI_SYSTEM, is_npi, npi_identifier
 from fhir_mappings.adt.records import XCN
 from fhir_mappings.adt.rows import Context, Element, filled
+from hub.fhir.npi import NPI_OID, is_npi, npi_identifier
+from hub.fhir.systems import US_NPI
 
 _NPI_AUTHORITIES = ("NPI", NPI_OID)
 
@@ -18,7 +19,7 @@ def practitioner(doctor: XCN, context: Context) -> Element:
     """A reference that names the practitioner and carries the NPI when the sender says it is one."""
     key = _key(doctor, context)
     display = " ".join(part for part in (doctor.prefix, doctor.given, doctor.family) if part)
-    npi = key if key and key["system"] == NPI_SYSTEM else None
+    npi = key if key and key["system"] == US_NPI else None
     if key and doctor.family:
         return context.directory.refer(_resource(doctor, key), display, npi)
     return filled({"type": "Practitioner", "identifier": npi, "display": display}) if npi or display else {}

@@ -6,9 +6,9 @@ Refuses: nothing.
 """
 
 from fhir_mappings.adt.datatypes import stable_key
-from fhir_mappings.adt.npi import NPI_OID, is_npi, npi_identifier
 from fhir_mappings.adt.records import XON
 from fhir_mappings.adt.rows import Context, Element
+from hub.fhir.npi import NPI_OID, is_npi, npi_identifier
 
 
 def facility_organization(context: Context) -> Element:

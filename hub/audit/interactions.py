@@ -62,6 +62,9 @@ KINDS: Mapping[str, Kind] = {
     "notice": Kind("R", ("operation", "notice")),
     # what comes in another format; what is made of it is told as the hub's own writes
     "message": Kind("E", ("operation", "message")),
+    "file": Kind("E", ("operation", "file")),
+    # bulk data: files that are fetched, and jobs that are asked after
+    "export": Kind("E", ("operation", "110106")),
     # who is shown for a choice of patient
     "patient-picker": Kind("E", ("search", "patient-picker"), QUERY),
     # who somebody is, and what they let in
@@ -79,12 +82,15 @@ KINDS: Mapping[str, Kind] = {
     "user-change": Kind("E", ("110137",), "", SECURITY_ALERT),
     # a sender that is not who it says (MLLP)
     "node-authentication": Kind("E", ("110126",), "", SECURITY_ALERT),
+    # a file that was refused as an attack
+    "unsafe-file": Kind("E", ("unsafe-file",), "", SECURITY_ALERT),
     "break-glass-start": Kind("E", ("110127",), "", SECURITY_ALERT),
     "break-glass-end": Kind("E", ("110138",), "", SECURITY_ALERT),
 }
 OWN_CODES = (
     "notice",
     "message",
+    "file",
     "patient-picker",
     "introspection",
     "revocation",
@@ -93,6 +99,7 @@ OWN_CODES = (
     "registration",
     "client-change",
     "key-change",
+    "unsafe-file",
 )
 
 

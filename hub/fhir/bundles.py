@@ -23,7 +23,8 @@ Patch = Callable[[dict[str, Any]], dict[str, Any]]  # may change the resource it
 @dataclass(frozen=True, slots=True)
 class Entry:
     """One interaction. `query` is the part behind `?`; `place` is where it stood in the Bundle. A PATCH has its
-    `patch` (see `prepared`) and no resource."""
+    `patch` (see `prepared`) and no resource. `person`: the source person that it came with, where entries of one
+    commit came with several (hub.access.Access names the one of all others)."""
 
     method: str
     type: str
@@ -37,6 +38,7 @@ class Entry:
     if_none_match: str = ""
     place: int = 0
     patch: Patch | None = None
+    person: int = 0
     operation: str = ""  # of a GET: `Patient/1/$everything`, without the sign
 
 

@@ -130,7 +130,13 @@ def stored(body: bytes) -> Resource:
     return _stored.decode(body)
 
 
+def stored_list(body: bytes) -> list[Any]:
+    """The same of a list."""
+    return _stored_list.decode(body)
+
+
 _stored = msgspec.json.Decoder(dict, float_hook=Decimal)
+_stored_list = msgspec.json.Decoder(list, float_hook=Decimal)
 
 
 def strings(node: Any) -> Iterator[str]:

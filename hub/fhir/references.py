@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from html import escape, unescape
+from operator import is_
 from typing import Any
 
 from hub.fhir.elements import RESOURCE, Element, elements_of
@@ -34,22 +35,24 @@ def comparable(uri: str) -> str:
 
 
 def rewrite(resource: Any, resolve: Resolve, addresses: Mapping[str, str]) -> Any:
-    """A copy of a resource in which every Reference.reference went through `resolve`, and every other link that is
-    a fullUrl of the Bundle became the address behind it (`addresses`, by what is `comparable`). Contained
-    references (`#x`) stay."""
+    """The resource, in which every Reference.reference went through `resolve`, and every other link that is a
+    fullUrl of the Bundle became the address behind it (`addresses`, by what is `comparable`). Contained references
+    (`#x`) stay. The one that is given is not changed; what is the same in both is in both."""
     return _node(resource, RESOURCE, resolve, addresses)
 
 
 def _node(node: Any, holder: str, resolve: Resolve, addresses: Mapping[str, str]) -> Any:
-    if isinstance(node, list):
-        return [_node(child, holder, resolve, addresses) for child in node]
-    if not isinstance(node, dict):
+    if node.__class__ is list:
+        made = [_node(child, holder, resolve, addresses) for child in node]
+        return node if all(map(is_, made, node)) else made
+    if node.__class__ is not dict:
         return node
     steps = _steps(node.get("resourceType", "") if holder == RESOURCE else holder)
-    return {
-        name: _member(value, steps[name], resolve, addresses) if name in steps else value
-        for name, value in node.items()
-    }
+    changed: dict[str, Any] = {}
+    for name, value in node.items():
+        if (step := steps.get(name)) and (new := _member(value, step, resolve, addresses)) is not value:
+            changed[name] = new
+    return {**node, **changed} if changed else node
 
 
 def _member(value: Any, step: str, resolve: Resolve, addresses: Mapping[str, str]) -> Any:

@@ -42,6 +42,14 @@ MRN_SYSTEM_BASE = OWN + "sid/mrn/"
 COMMUNITY_SUPPORT = OWN + "CodeSystem/community-support"
 CARE_TEAM_ROLE = OWN + "CodeSystem/care-team-role"
 AUDIT_EVENT = OWN + "CodeSystem/audit-event"
+REFERRAL_STATUS = OWN + "CodeSystem/referral-status"  # DHCS' closed-loop status: Task.businessStatus
+CLOSURE_REASON = OWN + "CodeSystem/referral-closure-reason"  # DHCS' reason for closing the loop: Task.statusReason
+PROGRAM = OWN + "CodeSystem/calaim-program"  # ecm, community-support
+CLOCK_STATE = OWN + "CodeSystem/referral-clock-state"  # Task.meta.tag: running, paused, due, late, escalated
+REFERRAL_CLOCK = OWN + "CodeSystem/referral-clock"  # Task.code of a clock: which one it is
+REPORTED = OWN + "CodeSystem/plan-return-file"  # what a return file says that no other system names
+ASSESSMENT = "comprehensive-assessment"  # of it: Procedure.code of an ECM assessment
+SECURITY_LABEL = OWN + "CodeSystem/security-label"  # labels for which v3-ActCode has no code
 
 # (system, code) of the CareTeam.participant.role which marks the member's one ECM lead care manager
 LEAD_CARE_MANAGER = (CARE_TEAM_ROLE, "lead-care-manager")

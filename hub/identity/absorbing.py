@@ -3,7 +3,8 @@
 Rules: https://hl7.org/fhir/R4/patient.html#links: who was merged is inactive and says by whom it is replaced;
 the one who remains says whom it replaces. The identifiers go to the one who remains: a search by any of them
 finds one active Patient. They stay where they are if the former Patient is more sensitive than the other one:
-the number of a Part 2 program would tell everybody of it.
+the number of a Part 2 program would tell everybody of it. For the same reason nobody's link names one who is more
+sensitive than they are.
 """
 
 from collections.abc import Collection, Iterable, Mapping
@@ -13,6 +14,11 @@ from hub.members import REPLACED_BY, REPLACES
 
 Resource = dict[str, Any]
 Identifiers = list[dict[str, Any]]
+
+
+def guards_more(other: int, one: int) -> bool:
+    """Whether the labels of a Patient (-1: none yet) hide it from some who see the other one."""
+    return bool(max(other, 0) & ~max(one, 0))
 
 
 def linked(patient: Resource, member: str, replaces: Iterable[str], known: Collection[str]) -> Resource:

@@ -7,6 +7,7 @@ from typing import Any
 from hub import outbox
 from hub.identity import indexing, review
 from hub.identity.desk import Registry
+from hub.identity.facing import FACE, Facing
 from hub.identity.indexing import COMPARE, Comparing
 from hub.identity.merge import SWEEP, sweep
 from hub.identity.resolve import ASK
@@ -32,6 +33,7 @@ def work(own: Transactions, base: str) -> dict[str, outbox.Handler]:
         ASK: Asking(registry),
         COMPARE: Comparing(registry),
         DECIDED: Deciding(registry),
+        FACE: Facing(registry),
         SWEEP: Sweeping(registry),
     }
 

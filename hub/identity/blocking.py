@@ -72,6 +72,8 @@ def _of_givens(person: Person, givens: frozenset[str]) -> Iterator[tuple[str, ..
     for given in givens:
         if person.birth and person.birth.whole and not person.birth.usual_default:
             yield "given-day", given, person.birth.text[4:]
+        if person.ssn4:
+            yield "ssn4-given", person.ssn4, given
 
 
 def _codes(person: Person, scheme: str) -> Iterator[tuple[frozenset[str], frozenset[str]]]:

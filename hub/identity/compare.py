@@ -6,11 +6,9 @@ Refuses nothing.
 """
 
 from collections.abc import Iterator
-from functools import lru_cache
-
-from rapidfuzz.distance import DamerauLevenshtein
 
 from hub.identity.addresses import Address
+from hub.identity.addresses import agreement as address_agreement
 from hub.identity.births import agreement as birth_agreement
 from hub.identity.frequencies import Frequencies
 from hub.identity.hashed import digests
@@ -19,8 +17,7 @@ from hub.identity.person import Person
 from hub.identity.weights import WEIGHTS, Agreement, Limits
 from hub.identity.words import alike, likeness, sounds_alike
 
-SLIPPED = 0.85  # of street and place together
-_ADDRESS_LEVELS = ("different", "area", "shared", "near", "building", "same")
+_ADDRESS_LEVELS = ("different", "area", "shared", "line", "near", "building", "same")
 
 
 def compare(one: Person, other: Person, frequencies: Frequencies, limits: Limits) -> tuple[Agreement, ...]:
@@ -37,7 +34,7 @@ def _names(one: Person, other: Person) -> Iterator[Agreement]:
         return
     pairs = [_name(mine, theirs, quality) for mine in one.names for theirs in other.names]
     if pairs:
-        yield from max(pairs, key=_said)
+        yield from pairs[0] if len(pairs) == 1 else max(pairs, key=_said)
 
 
 def _said(agreements: tuple[Agreement, ...]) -> tuple[float, tuple[tuple[str, str, str], ...]]:
@@ -48,10 +45,12 @@ def _said(agreements: tuple[Agreement, ...]) -> tuple[float, tuple[tuple[str, st
 
 def _name(one: Name, other: Name, quality: int) -> tuple[Agreement, ...]:
     family, given = family_level(one, other), given_level(one, other)
-    if _worse(family) and _worse(given) and _crossed(one, other):
-        family = given = "swapped"
-    elif _worse(family) and _worse(given) and _strayed(one, other):
-        given = "part"
+    if _worse(family) and _worse(given):
+        astray = [_is_astray(one, other), _is_astray(other, one)]
+        if all(astray):
+            family = given = "swapped"
+        elif any(astray):
+            given = "part"
     found = []
     if family:
         found.append(Agreement("family", family, ("family", _term(one.family, other.family)), quality))
@@ -74,21 +73,10 @@ def _worse(level: str) -> bool:
     return level in ("", "different", "phonetic", "near", "initial")
 
 
-def _crossed(one: Name, other: Name) -> bool:
-    """Each given name is the other's family name; one of the two may hold a slip."""
-    if not one.first or not other.first:
-        return False
-    exact = one.first in other.family or other.first in one.family
-    return exact and _among(one.first, other) and _among(other.first, one)
-
-
-def _strayed(one: Name, other: Name) -> bool:
-    """The given name of one stands in the other's family name; the other part was lost."""
-    return bool((one.first and _among(one.first, other)) or (other.first and _among(other.first, one)))
-
-
-def _among(word: str, one: Name) -> bool:
-    return any(word == each or alike(word, each) for each in one.family)
+def _is_astray(one: Name, other: Name) -> bool:
+    """The given name of one stands in the other's family name, perhaps with a slip. Where that is so both ways they
+    are swapped; otherwise the other part was lost."""
+    return bool(one.first) and any(one.first == each or alike(one.first, each) for each in other.family)
 
 
 def family_level(one: Name, other: Name) -> str:
@@ -122,7 +110,7 @@ def given_level(one: Name, other: Name) -> str:
     if nicknamed(mine, theirs):
         return "nickname"
     like = likeness(mine, theirs)
-    if like == "close":
+    if like == "close" or alike("".join(one.given), "".join(other.given)):
         return "close"
     if mine in other.given or theirs in one.given:
         return "part"
@@ -202,16 +190,9 @@ def _addresses(one: Person, other: Person, frequencies: Frequencies, limits: Lim
 
 
 def _address(one: Address, other: Address, frequencies: Frequencies, limits: Limits) -> str:
-    if one.building != other.building:
-        similar = one.street and other.street and _slipped(one.building, other.building)
-        return "near" if similar else "area" if one.area and one.area == other.area else "different"
-    if not one.street:
-        return "area"
-    if max(frequencies.count("address", each.key) for each in (one, other)) > limits.shared_address:
-        return "shared"
-    return "same" if one.unit == other.unit else "building"
-
-
-@lru_cache(maxsize=50_000)
-def _slipped(one: str, other: str) -> bool:
-    return DamerauLevenshtein.normalized_similarity(one, other) >= SLIPPED
+    """One of many persons, a shelter's, says nothing, however it is written."""
+    level = address_agreement(one, other)
+    if level in ("different", "area"):
+        return level
+    most = max(frequencies.count("address", each.key) for each in (one, other))
+    return "shared" if most > limits.shared_address else level

@@ -31,9 +31,9 @@ class _Sampled:
     total: int = 0
     questions: int = 0  # since somebody looked how many there are
 
-    def is_outgrown(self, connection: Connection) -> bool:
+    def is_outgrown(self, connection: Connection, questions: int) -> bool:
         """There are twice as many: looked at after every eighth as many questions, for each brings one at most."""
-        self.questions += 1
+        self.questions += questions
         if self.total >= SAMPLE or 8 * self.questions < self.total:
             return False
         self.questions = 0
@@ -69,11 +69,11 @@ class Stored:
         return self.asked[kind, value]
 
 
-def frequencies(connection: Connection, now: Callable[[], float] = time.monotonic) -> Stored:
+def frequencies(connection: Connection, now: Callable[[], float] = time.monotonic, questions: int = 1) -> Stored:
     """Of this database, counted within the last hour; while there are few, anew as soon as there are twice as
-    many."""
+    many. `questions`: how many persons it is asked for."""
     mine = _sampled.setdefault(connection.engine.url, _Sampled())
-    if now() - mine.at > EVERY or mine.is_outgrown(connection):
+    if now() - mine.at > EVERY or mine.is_outgrown(connection, questions):
         mine = _sampled[connection.engine.url] = _Sampled(
             now(), _total(connection, None), counted=_sample(connection)
         )

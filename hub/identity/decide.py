@@ -4,7 +4,8 @@ Rules: docs/identity.md "Deciding".
 1. A strong identifier that both have decides: link, unless names, dates or a guard contradict it: then review.
 2. Otherwise the weights decide, against log2 of the population: a rarer agreement is needed among more persons.
 3. Guards lower what 1 and 2 say (hub.identity.guards).
-`decide` is for two; `among` for one person and all candidates: linked with one member only, or nobody.
+`decide` is for two; `among` for one person and all candidates: linked with the one member that is clearly the
+likeliest, or with nobody.
 The evidence names fields, levels, bits, kinds and guards: no value of a person. It may be stored, shown and logged.
 """
 
@@ -51,7 +52,8 @@ class Decision:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """What becomes of one person. `member` is set for a link; `review` are the members to look at."""
+    """What becomes of one person. `member` is set for a link; `review` are the members to look at; with a link,
+    those who would be linked, too, so that they and `member` are probably one."""
 
     outcome: str
     member: str = ""
@@ -70,15 +72,28 @@ def decide(one: Person, other: Person, frequencies: Frequencies, limits: Limits 
     return Decision(outcome, round(weight, 2), round(needed, 2), evidence, strong, guards)
 
 
-def among(decisions: Mapping[str, Sequence[Decision]]) -> Choice:
+def among(decisions: Mapping[str, Sequence[Decision]], limits: Limits = LIMITS) -> Choice:
     """From the decisions about all candidate records, by the member they belong to. A person is linked where one
-    member alone has a link and no record of it speaks against (another identifier, another birth order)."""
-    linked = [member for member, several in decisions.items() if _any(several, LINK)]
-    doubted = [member for member, several in decisions.items() if _any(several, REVIEW) and member not in linked]
-    if len(linked) == 1 and not _opposed(decisions[linked[0]]):
-        return Choice(LINK, linked[0])
+    member alone has a link, or one far better than the others', and no record of it speaks against (another
+    identifier, another birth order)."""
+    linked = {member: several for member, several in decisions.items() if _any(several, LINK)}
+    doubted = {member for member, several in decisions.items() if _any(several, REVIEW)} - linked.keys()
+    best = _likeliest(linked, limits)
+    if best and not any(_opposed(several) for several in linked.values()):
+        return Choice(LINK, best, tuple(sorted(linked.keys() - {best})))
     to_review = tuple(sorted({*linked, *doubted}))
     return Choice(REVIEW, review=to_review) if to_review else Choice(DISTINCT)
+
+
+def _likeliest(linked: Mapping[str, Sequence[Decision]], limits: Limits) -> str:
+    """By `clear_margin` bits at least; empty where there is none. Among several an identifier decides nothing: it
+    may be of one and the names of another."""
+    if len(linked) > 1 and any(each.identifiers for several in linked.values() for each in several):
+        return ""
+    best = {m: max(each.weight for each in several if each.outcome == LINK) for m, several in linked.items()}
+    order = sorted(best, key=lambda member: -best[member])
+    clear = len(order) == 1 or (len(order) > 1 and best[order[0]] - best[order[1]] >= limits.clear_margin)
+    return order[0] if clear else ""
 
 
 def _any(decisions: Iterable[Decision], outcome: str) -> bool:

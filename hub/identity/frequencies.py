@@ -1,8 +1,9 @@
 """How often a name, a birth date, a phone or an address occurs: what is common says little.
 
 The store counts `terms` of every person and answers `count`; it may keep a hash in place of the value. A share is
-drawn towards a common value's while few are counted (SMALL), so that a young hub is careful, and never falls below
-that of a rare one.
+how many others have the value: who is compared was counted, too, and does not make the own name common. While few
+are counted a share is drawn towards a common value's, so that a young hub is careful, and never falls below that of
+a rare one. Birth dates are drawn longest: they are spread evenly, and two people of one date say little of it.
 """
 
 from collections import Counter
@@ -12,9 +13,8 @@ from typing import Final, Protocol
 
 from hub.identity.person import Person
 
-SMALL = 500  # persons
-# kind -> the share of a common value, and the least share
-SHARES: Final = {"family": (0.01, 1e-4), "given": (0.02, 5e-4), "birth": (2e-4, 2.5e-5)}
+# kind -> the share of a common value, as of how many persons it counts, and the least share
+SHARES: Final = {"family": (0.01, 200, 1e-4), "given": (0.02, 200, 5e-4), "birth": (1e-4, 5000, 2.5e-5)}
 
 
 class Frequencies(Protocol):
@@ -53,6 +53,6 @@ def terms(one: Person) -> Iterator[tuple[str, str]]:
 
 
 def share(frequencies: Frequencies, kind: str, value: str) -> float:
-    common, least = SHARES[kind]
-    expected = (frequencies.count(kind, value) + common * SMALL) / (frequencies.total + SMALL)
-    return max(expected, least)
+    common, persons, least = SHARES[kind]
+    others = max(0, frequencies.count(kind, value) - 1)
+    return max((others + common * persons) / (frequencies.total + persons), least)

@@ -111,19 +111,26 @@ def _multiple_birth(pair: Pair) -> str:
 
 
 def _twins(pair: Pair) -> str:
-    """Born on one day with one family name, and another given name, however like it: Jaden and Jayden."""
-    if not pair.has("birth", "same", "default", "turned", "digit") or pair.has("given", *_SAME_GIVEN):
+    """Born on one day with one family name, and another given name, however like it: Jaden and Jayden. A nickname
+    is the name, unless SSN4 or sex differ: twins are called Elizabeth and Lisa, too."""
+    if not pair.has("birth", "same", "default", "turned", "digit") or pair.has("given", "same", "swapped"):
+        return ""
+    if (
+        pair.has("given", "nickname")
+        and not pair.has("ssn4", "close", "different")
+        and not pair.has("sex", "different")
+    ):
         return ""
     other_given = pair.has("given", "different") or pair.has("given_hash", "different")
-    if pair.has("ssn4", "same"):
-        return REVIEW if other_given and not _cleared(pair) else ""
+    if pair.has("ssn4", "same"):  # it may be their mother's, on both
+        return REVIEW if _unlike(pair) or (other_given and not pair.limits.twin_ssn4) else ""
     if other_given:
         return DISTINCT
     return REVIEW if "given" in pair.levels else ""
 
 
-def _cleared(pair: Pair) -> bool:
-    return pair.limits.twin_ssn4 > 0 and not pair.has("sex", "different") and not pair.has("middle", "different")
+def _unlike(pair: Pair) -> bool:
+    return pair.has("sex", "different") or pair.has("middle", "different")
 
 
 def _generations(pair: Pair) -> str:
@@ -145,7 +152,7 @@ def _other_birth_date(pair: Pair) -> str:
     apart = abs(pair.one.birth.year - pair.other.birth.year)
     if not pair.has("ssn4", "same"):
         return DISTINCT if apart >= GENERATION else DOUBT
-    return DOUBT if apart >= GENERATION or not pair.has("given", "same") else ""
+    return DOUBT if apart >= GENERATION or not pair.has("given", *_SAME_GIVEN) else ""
 
 
 def _too_little_of_their_own(pair: Pair) -> str:

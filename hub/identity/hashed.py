@@ -60,7 +60,7 @@ def digest(scheme: str, text: str) -> str:
 
 def client(row: Mapping[str, str], scheme: str, source: str, identifiers: tuple[Identifier, ...]) -> Person:
     """The Person of a row of a hashed Client.csv."""
-    hashed = Hashed(scheme, _hex(row.get("LastName", "")), _hex(row.get("FirstName", "")))
+    hashed = Hashed(scheme, digest_in(row.get("LastName", "")), digest_in(row.get("FirstName", "")))
     said = Said(
         born=row.get("DOB", ""),
         sex=_SEXES.get(row.get("Sex", ""), ""),
@@ -89,7 +89,8 @@ def digests(one: Person, scheme: str) -> Iterator[tuple[frozenset[str], frozense
         yield frozenset(filter(None, (one.hashed.family,))), frozenset(filter(None, (one.hashed.given,)))
 
 
-def _hex(text: str) -> str:
+def digest_in(text: str) -> str:
+    """A digest in small letters; empty where the text is none."""
     lower = text.strip().lower()
     return lower if _HEX.fullmatch(lower) else ""
 

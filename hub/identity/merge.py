@@ -3,8 +3,9 @@ it is remembered, so that it can be taken back (hub.identity.unmerge).
 
 Rules: docs/identity.md "Merge"; R5 https://hl7.org/fhir/R5/patient-operation-merge.html (the source patient
 goes, the target patient remains); known-failures.md SEC-47.
-Refuses: the same Patient twice (`invalid`), one that is not there (`not-found`), one that was merged already, and a
-merge that would make a circle (`conflict`). A target that was merged stands for who it is now.
+Refuses: the same Patient twice (`invalid`), one that is not there (`not-found`), one that was merged already, a
+merge that would make a circle, and a target that is hidden from some who see the source: its name would be told
+(`conflict`). A target that was merged stands for who it is now.
 """
 
 from collections.abc import Iterable, Mapping
@@ -108,6 +109,9 @@ def checked(desk: Desk, survivor: str, absorbed: str) -> str:
     there = desk.patients([target, absorbed])
     if any(name not in there or there[name].deleted for name in (target, absorbed)):
         raise Problem("not-found", "There is no such Patient")
+    one, other = there[absorbed].labels, there[target].labels
+    if absorbing.guards_more(other, one) and not absorbing.guards_more(one, other):
+        raise Problem("conflict", "The target is more sensitive than the source: merge them the other way round")
     return target
 
 
@@ -144,13 +148,22 @@ def _patients(desk: Desk, moves: _Moves, target: str, absorbed: str, earlier: It
     rows = desk.patients([target, absorbed, *earlier])
     known = {absorbed, target, *former.all_of(desk.connection, target)}
     made = {name: moves.contents.get(row.rid, (row, content(row)))[1] for name, row in rows.items()}
-    if not rows[absorbed].labels & ~max(rows[target].labels, 0):
+    if not absorbing.guards_more(rows[absorbed].labels, rows[target].labels):
         _hand_over(moves, rows, made, target, absorbed)
     moves.before.append((rows[absorbed].rid, ACTIVE, rewritten.text(made[absorbed].get("active"))))
     made[absorbed] = absorbing.active(made[absorbed], False)
     for name, row in rows.items():
-        replaces = sorted(former.all_of(desk.connection, target)) if name == target else []
-        moves.contents[row.rid] = (row, absorbing.linked(made[name], target, replaces, known))
+        replaces = replaced(desk, row) if name == target else []
+        linked = absorbing.linked(made[name], target, replaces, known)
+        if row.rid in moves.contents or linked != content(row):  # else a new version would tell of the other one
+            moves.contents[row.rid] = (row, linked)
+
+
+def replaced(desk: Desk, row: Stored) -> list[str]:
+    """Ids of those who are this Patient now, but for who is more sensitive."""
+    names = former.all_of(desk.connection, row.id)
+    rows = desk.patients(names).values()
+    return sorted(one.id for one in rows if not absorbing.guards_more(one.labels, row.labels))
 
 
 def _hand_over(

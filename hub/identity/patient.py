@@ -2,6 +2,7 @@
 
 Rules: https://hl7.org/fhir/R4/patient.html. The hub's own extension DATA_QUALITY (valueCode: a HUD code) on
 `_birthDate`, on a name and on an SSN identifier says how good the source calls them; without it they count as full.
+HASHED_NAME on a name (scheme, family, given) is what a hashed HMIS export says in its place (hub.identity.hashed).
 Refuses nothing: parts that are not what FHIR says they are count as not said.
 """
 
@@ -9,11 +10,13 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from hub.fhir.systems import OWN
-from hub.identity.person import FULL, Person, Quality, Said, person
+from hub.identity.hashed import digest_in
+from hub.identity.person import FULL, Hashed, Person, Quality, Said, person
 from hub.identity.strong import Identifier, Systems, identifier
 
 US_SSN = "http://hl7.org/fhir/sid/us-ssn"
 DATA_QUALITY = OWN + "StructureDefinition/data-quality"
+HASHED_NAME = OWN + "StructureDefinition/hashed-name"
 Part = Mapping[str, Any]
 
 
@@ -31,6 +34,7 @@ def person_of(patient: Part, source: str, systems: Systems) -> Person:
             order=_order(patient),
             deceased=_text(patient, "deceasedDateTime"),
             identifiers=list(_identifiers(patient, systems)),
+            hashed=_hashed(patient),
             quality=_quality(patient),
         ),
     )
@@ -73,6 +77,15 @@ def _ssns(patient: Part) -> Iterator[Part]:
 def _quality(patient: Part) -> Quality:
     name = next(iter(_parts(patient, "name")), {})
     return Quality(_code(name), _code(patient.get("_birthDate")), _code(next(_ssns(patient), {})))
+
+
+def _hashed(patient: Part) -> Hashed | None:
+    extensions = (each for name in _parts(patient, "name") for each in _parts(name, "extension"))
+    found = next((each for each in extensions if each.get("url") == HASHED_NAME), None)
+    said = {_text(part, "url"): _text(part, "valueString") for part in _parts(found, "extension")}
+    if not said.get("scheme"):
+        return None
+    return Hashed(said["scheme"], digest_in(said.get("family", "")), digest_in(said.get("given", "")))
 
 
 def _code(of: Any) -> int:

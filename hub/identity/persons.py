@@ -3,7 +3,7 @@
 Rules: docs/identity.md "Source persons". One source has one row for one key, whoever races.
 """
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -37,6 +37,12 @@ def find(connection: Connection, source: str, key: str) -> SourcePerson | None:
     return read(row) if row else None
 
 
+def find_all(connection: Connection, named: Collection[tuple[str, str]]) -> dict[tuple[str, str], SourcePerson]:
+    """By (source, key) those that are there."""
+    found = map(read, source_persons.of_keys(connection, sorted(named)) if named else ())
+    return {(one.source, one.key): one for one in found}
+
+
 def get(connection: Connection, person: int) -> SourcePerson | None:
     row = source_persons.of_number(connection, person)
     return read(row) if row else None
@@ -58,7 +64,17 @@ def put(
     connection: Connection, person: int, source: str, key: str, patient: str, record: Mapping[str, Any], now: int
 ) -> None:
     """What the source says now is kept. `patient` counts for who has none yet."""
-    source_persons.put(connection, (person, source, key, patient, patient, json.write(record), now))
+    put_all(connection, [SourcePerson(person, source, key, patient, patient, record, now)])
+
+
+def put_all(connection: Connection, several: Sequence[SourcePerson]) -> None:
+    """The same for several, each of another key."""
+    rows = [
+        (one.person, one.source, one.key, one.patient, one.home, json.write(one.record), one.updated)
+        for one in several
+    ]
+    if rows:
+        source_persons.put_all(connection, rows)
 
 
 def link(connection: Connection, numbers: Collection[int], patient: str) -> None:
@@ -78,7 +94,12 @@ def keep_keys(connection: Connection, person: int, hashes: Iterable[int], new: b
     there = set() if new else set(connection.execute(select(keys.c.hash).where(keys.c.person == person)).scalars())
     if gone := there - wanted:
         connection.execute(delete(keys).where(keys.c.person == person, keys.c.hash.in_(sorted(gone))))
-    identity_keys.add(connection, person, sorted(wanted - there))
+    identity_keys.add(connection, [(each, person) for each in wanted - there])
+
+
+def keep_first_keys(connection: Connection, several: Mapping[int, Iterable[int]]) -> None:
+    """Of new persons, who have none yet."""
+    identity_keys.add(connection, [(each, person) for person, hashes in several.items() for each in hashes])
 
 
 def read(row: Any) -> SourcePerson:

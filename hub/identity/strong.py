@@ -94,7 +94,8 @@ def _written(kind: str, value: str) -> str:
 
 def shared(one: Iterable[Identifier], other: Iterable[Identifier]) -> tuple[str, ...]:
     """The kinds of which both have the same number."""
-    return tuple(sorted({each.kind for each in frozenset(one) & frozenset(other)}))
+    known = frozenset(other)
+    return tuple(sorted({each.kind for each in one if each in known})) if known else ()
 
 
 def contradicting(one: Iterable[Identifier], other: Iterable[Identifier]) -> tuple[str, ...]:

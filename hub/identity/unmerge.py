@@ -18,6 +18,7 @@ from hub.fhir.reference_places import with_texts
 from hub.identity import about, absorbing, events, former, persons, rewritten
 from hub.identity.desk import Desk, Resource, content
 from hub.identity.events import Event
+from hub.identity.merge import replaced
 from hub.identity.restoring import restored
 from hub.identity.rewritten import ACTIVE, BELONGS, IDENTIFIER, Rewritten
 from hub.members import movable
@@ -158,9 +159,10 @@ def _patients(desk: Desk, path: list[int], moved: list[str], back: _Back, patien
         was = rewritten.element(desk.connection, path[0], rows[patient].rid, ACTIVE)
         made[patient] = absorbing.active(made[patient], was)
     for name, resource in made.items():
-        now = former.member_of(desk.connection, name)
-        replaces = sorted(former.all_of(desk.connection, name))
-        back.contents[rows[name].rid] = (rows[name], absorbing.linked(resource, now, replaces, known))
+        row, now = rows[name], former.member_of(desk.connection, name)
+        linked = absorbing.linked(resource, now, replaced(desk, row), known)
+        if row.rid in back.contents or linked != content(row):  # else a new version would tell of the other one
+            back.contents[row.rid] = (row, linked)
 
 
 def _identifiers(

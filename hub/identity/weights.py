@@ -63,6 +63,7 @@ class Limits:
     link_margin: float
     bare_margin: float
     review_margin: float
+    clear_margin: float
     least_population: float
     shared_address: float
     shared_phone: float

@@ -10,10 +10,11 @@ from collections.abc import Collection
 
 from sqlalchemy import Connection, bindparam, update
 
-from hub.inbox.messages import MESSAGE, PROCESSED, SUBJECT, Awaited, Message, fitting
+from hub.inbox.messages import PROCESSED, SUBJECT, Awaited, Message, fitting
 from hub.inbox.replaying import IS_KEPT
 from hub.inbox.waits import KEY
 from hub.inbox.work import Lost
+from hub.store import inbox_rows
 from hub.store.tables import inbox
 
 WAITING = "waiting"
@@ -23,7 +24,6 @@ _ARE = (
     inbox.c.state == WAITING,
     IS_KEPT,
 )
-_WAITING = MESSAGE.where(*_ARE).order_by(inbox.c.seq)  # every message asks this: put together once
 
 
 def thing(kind: str, subject: str) -> Awaited:
@@ -33,7 +33,16 @@ def thing(kind: str, subject: str) -> Awaited:
 
 def waiting(connection: Connection, kind: str, subject: str) -> list[Message]:
     """Those that wait for it, in order of arrival."""
-    return [Message(*row) for row in connection.execute(_WAITING, _named(kind, subject))]
+    return waiting_for(connection, kind, [subject])[subject]
+
+
+def waiting_for(connection: Connection, kind: str, subjects: Collection[str]) -> dict[str, list[Message]]:
+    """The same for several subjects."""
+    found: dict[str, list[Message]] = {fitting(each, KEY): [] for each in subjects}
+    for row in inbox_rows.waiting(connection, kind, found):
+        message = Message(*row)
+        found[message.awaits_key or ""].append(message)
+    return {each: found[fitting(each, KEY)] for each in subjects}
 
 
 def processed(connection: Connection, seqs: Collection[int], kind: str, subject: str, now: int) -> None:

@@ -11,6 +11,7 @@ Every function works in the caller's transaction. Times are microseconds since 1
 Refuses (`conflict`): to end a message that another worker ended or has claimed since.
 """
 
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import takewhile
@@ -21,7 +22,6 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     Integer,
-    and_,
     bindparam,
     case,
     literal_column,
@@ -45,10 +45,10 @@ from hub.inbox.messages import (
     fitting,
 )
 from hub.problems import Problem
+from hub.store import inbox_rows
 from hub.store.tables import inbox
 
 PARKED = frozenset(STATES) - {RECEIVED, PROCESSED}
-SPEAKING = (RECEIVED, PROCESSED, "waiting")  # in these a message has something to say about its subject
 MAX_ATTEMPTS = 8
 SUSPECT = 3  # takes in vain after which a message is taken alone
 BACK_OFF = (1, 2, 4, 8, 16, 32, 64, 128)  # seconds to wait after each try in vain; then the last again
@@ -101,20 +101,9 @@ _END = {
     .offset(bindparam("window", type_=Integer))
     for dialect, past in _PAST.items()
 }
-_LEASE = (
-    update(inbox)
-    .where(inbox.c.seq == bindparam("b_seq"))
-    .values(due=bindparam("b_due"), attempts=inbox.c.attempts + 1, fence=inbox.c.fence + 1)
-)
 _MINE = update(inbox).where(
     inbox.c.seq == bindparam("b_seq"), inbox.c.fence == bindparam("b_fence"), inbox.c.state == RECEIVED
 )
-# every message asks these: put together once
-_ABOUT = inbox.c.subject == bindparam("subject")
-_TOLD = select(inbox.c.seq).where(
-    _ABOUT, or_(inbox.c.state == PROCESSED, and_(inbox.c.state == RECEIVED, inbox.c.processed.is_not(None)))
-)
-_SAID = MESSAGE.where(_ABOUT, inbox.c.state.in_(SPEAKING)).order_by(inbox.c.seq)
 
 
 def is_due(connection: Connection, now: int) -> bool:
@@ -156,7 +145,7 @@ def claim(
     taken = [_claimed(message) for message in due if message.attempts < tries]
     if taken:
         until = now + lease_seconds * MICROS
-        connection.execute(_LEASE, [{"b_seq": message.seq, "b_due": until} for message in taken])
+        inbox_rows.lease(connection, [message.seq for message in taken], until)
     return taken
 
 
@@ -219,8 +208,13 @@ def processed(connection: Connection, message: Entry, now: int, subject: str | N
     """In the transaction that writes the resources. `subject`: whom or what the message turned out to be about, so
     that all about one subject can be read in order. Raises `conflict` where another worker was first, so that a
     worker whose lease ended while it slept undoes its writes."""
-    about = {} if subject is None else {"subject": fitting(subject, SUBJECT)}
-    _must(_end(connection, message, state=PROCESSED, reason=None, location=None, processed=now, **about))
+    processed_together(connection, [(message, subject)], now)
+
+
+def processed_together(connection: Connection, ended: Sequence[tuple[Entry, str | None]], now: int) -> None:
+    """`processed` for several, all or none."""
+    rows = [(each.seq, each.fence, subject and fitting(subject, SUBJECT)) for each, subject in ended]
+    _must(inbox_rows.end(connection, rows, now) == len(rows))
 
 
 def parked(
@@ -260,9 +254,26 @@ def release(connection: Connection) -> None:
 
 def seqs_told(connection: Connection, subject: str) -> set[int]:
     """Which messages about a subject are written (`Entry.is_told`); as `of_subject`, without their bytes."""
-    return set(connection.execute(_TOLD, {"subject": fitting(subject, SUBJECT)}).scalars())
+    return seqs_told_of(connection, [subject])[subject]
+
+
+def seqs_told_of(connection: Connection, subjects: Collection[str]) -> dict[str, set[int]]:
+    """The same for several subjects."""
+    found: dict[str, set[int]] = {fitting(each, SUBJECT): set() for each in subjects}
+    for subject, seq in inbox_rows.told(connection, found):
+        found[subject].add(seq)
+    return {each: found[fitting(each, SUBJECT)] for each in subjects}
 
 
 def of_subject(connection: Connection, subject: str) -> list[Message]:
     """What was said about a subject, in order of arrival: received, processed and waiting messages."""
-    return [Message(*row) for row in connection.execute(_SAID, {"subject": fitting(subject, SUBJECT)})]
+    return of_subjects(connection, [subject])[subject]
+
+
+def of_subjects(connection: Connection, subjects: Collection[str]) -> dict[str, list[Message]]:
+    """The same for several subjects."""
+    found: dict[str, list[Message]] = {fitting(each, SUBJECT): [] for each in subjects}
+    for row in inbox_rows.said(connection, found):
+        message = Message(*row)
+        found[message.subject or ""].append(message)
+    return {each: found[fitting(each, SUBJECT)] for each in subjects}

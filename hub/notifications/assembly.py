@@ -3,16 +3,24 @@
 `rights` come from above (auth.notices): they are asked anew for each notice.
 """
 
-from typing import Protocol
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any, Protocol
 
-from hub import outbox
+from sqlalchemy import Connection
+
+from hub import clock, outbox
 from hub.access import Access
 from hub.audit.recorder import Recorder
+from hub.notifications import attempts, kept
+from hub.notifications.attempts import Log
 from hub.notifications.connections import Route
 from hub.notifications.deliver import Deliveries
 from hub.notifications.events import EVENT
 from hub.notifications.fan_out import FanOut
+from hub.notifications.heartbeats import beat
 from hub.notifications.looking import Looking
+from hub.notifications.mail import Relay
 from hub.notifications.stored_headers import KIND, StoredHeaders
 from hub.notifications.told import NoticesTold
 from hub.settings import Settings
@@ -60,4 +68,40 @@ def deliveries(
         Route(settings["HUB_WEBHOOK_HOSTS"]),
         header_key=settings.secret_key(),
         tell=NoticesTold(recorder, rights.access_of) if recorder else None,
+        relay=Relay.of(settings),
+        log=Log(database),
     )
+
+
+def sockets(database: Database, settings: Settings, rights: Rights, recorder: Recorder | None) -> Any:
+    """The listener for websockets; None where the settings want none."""
+    if not settings["HUB_WEBSOCKET_PORT"]:
+        return None
+    from hub.notifications.sockets import Sockets  # asyncio and websockets: not for every hub
+    from hub.notifications.telling import Teller
+
+    teller = Teller(
+        database,
+        look(database, settings, rights),
+        rights.access_of,
+        settings.fhir_base,
+        NoticesTold(recorder, rights.access_of) if recorder else None,
+        Log(database),
+    )
+    return Sockets(settings["HUB_WEBSOCKET_HOST"], settings["HUB_WEBSOCKET_PORT"], settings.secret_key(), teller)
+
+
+def chores(
+    database: Database, settings: Settings, made: Deliveries
+) -> list[tuple[timedelta, Callable[[int], object]]]:
+    """What is done now and then, and how often: heartbeats, the delivery log, what is old goes."""
+    keep = timedelta(days=settings["HUB_NOTICE_KEEP_DAYS"]) // clock.MICROSECOND
+
+    def forget(connection: Connection, now: int) -> int:
+        return kept.forget(connection, now - keep) + attempts.forget(connection, now - keep)
+
+    return [
+        (timedelta(seconds=1), lambda now: beat(database, settings.fhir_base, now)),
+        (timedelta(seconds=1), lambda _: made.log.flush() if made.log else False),
+        (timedelta(hours=1), lambda now: database.writing(lambda connection: forget(connection, now))),
+    ]

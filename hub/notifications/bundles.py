@@ -3,9 +3,12 @@
 Rules: http://hl7.org/fhir/uv/subscriptions-backport/StructureDefinition/backport-subscription-notification-r4 and
 .../backport-subscription-status-r4 (1.1.0); https://hl7.org/fhir/R4/bundle.html (bdl-3, bdl-4: every entry of a
 history has request and response).
-`empty` says that something happened, `id-only` what, `full-resource` how it looked at the event.
+`empty` says that something happened, `id-only` what, `full-resource` how it looked at the event. A topic's URL
+stands in no status of `empty` content: it would say what happened.
 """
 
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any
 from uuid import NAMESPACE_URL, UUID, uuid5
 
@@ -16,6 +19,19 @@ from hub.notifications.subscriptions import BACKPORT, EMPTY, FULL_RESOURCE, Subs
 Resource = dict[str, Any]
 NOTIFICATION = BACKPORT + "backport-subscription-notification-r4"
 STATUS = BACKPORT + "backport-subscription-status-r4"
+HANDSHAKE, HEARTBEAT, EVENTS = "handshake", "heartbeat", "event-notification"
+QUERY_STATUS, QUERY_EVENT = "query-status", "query-event"
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One event to tell: its number, and the resource at the event as its reader may see it. `deleted`: the event
+    is the resource's deletion."""
+
+    event: Event
+    number: int
+    focus: Resource
+    deleted: bool = False
 
 
 def identity(base: str, key: str) -> UUID:
@@ -23,22 +39,61 @@ def identity(base: str, key: str) -> UUID:
     return uuid5(NAMESPACE_URL, f"{base}/{key}")
 
 
-def handshake(asked: Subscription, number: int, message: UUID, base: str, now: int) -> Resource:
-    """The Bundle that asks an endpoint whether it wants notices. `number`: events so far."""
-    parameters = _status(asked, "handshake", number, base)
-    return _bundle(message, now, [_status_entry(asked, parameters, message, base)])
+def greeting(asked: Subscription, kind: str, number: int, message: UUID, base: str, now: int) -> Resource:
+    """The Bundle of a handshake, which asks an endpoint whether it wants notices, or of a heartbeat. `number`:
+    events so far."""
+    return _bundle(message, now, [_status_entry(asked, status(asked, kind, number, base), message, base)])
 
 
-def notice(
-    asked: Subscription, event: Event, number: int, focus: Resource, message: UUID, base: str, now: int
+def notice(asked: Subscription, items: Sequence[Item], message: UUID, base: str, now: int) -> Resource:
+    """The Bundle that tells these events, in order."""
+    return told(asked, asked.content, items, EVENTS, items[-1].number, message, base, now)
+
+
+def told(
+    asked: Subscription,
+    content: str,
+    items: Sequence[Item],
+    kind: str,
+    number: int,
+    message: UUID,
+    base: str,
+    now: int,
 ) -> Resource:
-    """The Bundle that tells one event, the subscription's `number`-th. `focus` is the resource at the event."""
-    parameters = _status(asked, "event-notification", number, base)
-    parameters.append({"name": "notification-event", "part": _event(asked, event, number, base)})
+    """The same with another content, or to who asks for events; `number`: events so far."""
+    parameters = status(asked, kind, number, base, content)
+    parameters += [{"name": "notification-event", "part": _event(item, content, base)} for item in items]
     entries = [_status_entry(asked, parameters, message, base)]
-    if asked.content != EMPTY:
-        entries.append(_focus_entry(asked, event, focus, base))
+    if content != EMPTY:
+        entries += [_focus_entry(item, content, base) for item in items]
     return _bundle(message, now, entries)
+
+
+def status(
+    asked: Subscription, kind: str, number: int, base: str, content: str = "", errors: Iterable[str] = ()
+) -> list[Resource]:
+    """The parameters of a status."""
+    found: list[Resource] = [
+        {"name": "subscription", "valueReference": {"reference": f"{base}/Subscription/{asked.id}"}}
+    ]
+    if (content or asked.content) != EMPTY:
+        found.append({"name": "topic", "valueCanonical": asked.topic})
+    return [
+        *found,
+        {"name": "status", "valueCode": asked.status},
+        {"name": "type", "valueCode": kind},
+        {"name": "events-since-subscription-start", "valueString": str(number)},
+        *({"name": "error", "valueCodeableConcept": {"text": text}} for text in errors),
+    ]
+
+
+def status_resource(parameters: list[Resource], identity: str) -> Resource:
+    return {
+        "resourceType": "Parameters",
+        "id": identity,
+        "meta": {"profile": [STATUS]},
+        "parameter": parameters,
+    }
 
 
 def _bundle(message: UUID, now: int, entries: list[Resource]) -> Resource:
@@ -52,23 +107,13 @@ def _bundle(message: UUID, now: int, entries: list[Resource]) -> Resource:
     }
 
 
-def _status(asked: Subscription, kind: str, number: int, base: str) -> list[Resource]:
-    return [
-        {"name": "subscription", "valueReference": {"reference": f"{base}/Subscription/{asked.id}"}},
-        {"name": "topic", "valueCanonical": asked.topic},
-        {"name": "status", "valueCode": asked.status},
-        {"name": "type", "valueCode": kind},
-        {"name": "events-since-subscription-start", "valueString": str(number)},
-    ]
-
-
-def _event(asked: Subscription, event: Event, number: int, base: str) -> list[Resource]:
+def _event(item: Item, content: str, base: str) -> list[Resource]:
     parts: list[Resource] = [
-        {"name": "event-number", "valueString": str(number)},
-        {"name": "timestamp", "valueInstant": clock.instant(event.at)},
+        {"name": "event-number", "valueString": str(item.number)},
+        {"name": "timestamp", "valueInstant": clock.instant(item.event.at)},
     ]
-    if asked.content != EMPTY:
-        focus = {"reference": f"{base}/{event.type}/{event.id}"}
+    if content != EMPTY:
+        focus = {"reference": f"{base}/{item.event.type}/{item.event.id}"}
         parts.append({"name": "focus", "valueReference": focus})
     return parts
 
@@ -77,24 +122,20 @@ def _status_entry(asked: Subscription, parameters: list[Resource], message: UUID
     identity = str(uuid5(message, "status"))
     return {
         "fullUrl": f"urn:uuid:{identity}",
-        "resource": {
-            "resourceType": "Parameters",
-            "id": identity,
-            "meta": {"profile": [STATUS]},
-            "parameter": parameters,
-        },
+        "resource": status_resource(parameters, identity),
         "request": {"method": "GET", "url": f"{base}/Subscription/{asked.id}/$status"},
         "response": {"status": "200"},
     }
 
 
-def _focus_entry(asked: Subscription, event: Event, focus: Resource, base: str) -> Resource:
-    created = event.version == 1
+def _focus_entry(item: Item, content: str, base: str) -> Resource:
+    event, created = item.event, item.event.version == 1
     entry: Resource = {"fullUrl": f"{base}/{event.type}/{event.id}"}
-    if asked.content == FULL_RESOURCE:
-        entry["resource"] = focus
-    method, url = ("POST", event.type) if created else ("PUT", f"{event.type}/{event.id}")
-    return entry | {
-        "request": {"method": method, "url": url},
-        "response": {"status": "201" if created else "200"},
-    }
+    if content == FULL_RESOURCE and not item.deleted:
+        entry["resource"] = item.focus
+    method, url, answer = "PUT", f"{event.type}/{event.id}", "200"
+    if created:
+        method, url, answer = "POST", event.type, "201"
+    if item.deleted:
+        method, answer = "DELETE", "204"
+    return entry | {"request": {"method": method, "url": url}, "response": {"status": answer}}

@@ -1,4 +1,4 @@
-"""One POST to a stranger's server: to a checked address, without redirects, within a time, reading little.
+"""One request to a stranger's server: to a checked address, without redirects, within a time, reading little.
 
 Rules: OWASP Server-Side Request Forgery prevention; RFC 9110. Each name is looked up once for a connection, every
 address found must be fit, and the connection goes to that address and no other (a name that changes its answer
@@ -21,6 +21,7 @@ from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import HTTPError
+from urllib3.poolmanager import PoolManager
 
 from hub.notifications.addresses import is_public, listed, refusal
 
@@ -72,42 +73,62 @@ class Route:
         raise OSError("The name has no address")
 
 
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """`body` are its first bytes; `is_whole`: there were no more, and none was lost."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+    is_whole: bool
+
+
 def post(url: str, body: bytes, headers: Mapping[str, str], seconds: float, route: Route) -> int:
     """The HTTP status that a receiver answers. Raises Refused or Unreachable."""
+    return exchange("POST", url, body, headers, seconds, route).status
+
+
+def exchange(
+    method: str,
+    url: str,
+    body: bytes | None,
+    headers: Mapping[str, str],
+    seconds: float,
+    route: Route,
+    most: int = MOST_ANSWER,
+) -> Answer:
+    """One request and its answer. Raises Refused or Unreachable."""
     if why := refusal(url, route.allowed):
         raise Refused(why)
-    with _Cut(seconds) as cut, requests.Session() as session:
-        session.trust_env = False
-        session.headers.clear()
-        pinned = _Pinned(lambda host, port, wait: cut.watched(route.connect(host, port, wait)))
-        session.adapters.clear()
-        session.mount("https://", pinned)
-        session.mount("http://", pinned)
+    with (
+        _Cut(seconds) as cut,
+        _Pinned(lambda host, port, wait: cut.watched(route.connect(host, port, wait))) as door,
+    ):
         try:
-            answer = session.post(
-                url,
-                data=body,
-                headers={**OURS, **headers},
-                timeout=seconds,
-                allow_redirects=False,
-                stream=True,
-                verify=route.verify,
-            )
+            # no session: it would follow redirects, keep cookies and look for proxies
+            asked = requests.Request(method, url, headers={**OURS, **headers}, data=body).prepare()
+            answer = door.send(asked, stream=True, timeout=seconds, verify=route.verify)
         except (requests.RequestException, HTTPError, UnicodeError) as error:
             raise Unreachable(type(error).__name__) from None
         with answer:
             if cut.over:  # an answer cut off within its headers still looks like one
                 raise Unreachable("Timeout")
-            _drain(answer)
-            return answer.status_code
+            found, is_whole = _read(answer, most)
+            return Answer(answer.status_code, answer.headers, found, is_whole and not cut.over)
 
 
-def _drain(answer: requests.Response) -> None:
-    """Read the answer's body, so that a receiver can end its sending in peace; what it says does not count."""
-    left = MOST_ANSWER
+def _read(answer: requests.Response, most: int) -> tuple[bytes, bool]:
+    """Its body up to `most` bytes, so that a receiver can end its sending in peace; and whether that is all."""
+    found = bytearray()
     with suppress(HTTPError, OSError):
-        while left > 0 and (chunk := answer.raw.read1(left, decode_content=False)):
-            left -= len(chunk)
+        while len(found) < most and (chunk := answer.raw.read1(most - len(found), decode_content=False)):
+            found += chunk
+        announced = answer.headers.get("Content-Length", "")
+        is_whole = (
+            len(found) == int(announced) if announced.isascii() and announced.isdigit() else len(found) < most
+        )
+        return bytes(found), is_whole
+    return bytes(found), False
 
 
 class _Cut:
@@ -154,17 +175,59 @@ class _Pinned(HTTPAdapter):
         self._connect = connect
         super().__init__(max_retries=0)
 
+    def __enter__(self) -> "_Pinned":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
-        super().init_poolmanager(*args, **kwargs)
-        self.poolmanager.pool_classes_by_scheme = {
-            "http": _pool(HTTPConnectionPool, HTTPConnection, self._connect),
-            "https": _pool(HTTPSConnectionPool, HTTPSConnection, self._connect),
-        }
+        self.poolmanager = _Pools(self._connect)
 
 
-def _pool(pool: type, connection: type, connect: Connect) -> Any:
-    def new_connection(self: Any) -> socket.socket:
-        return connect(self.host, self.port, self.timeout)
+class _Pools(PoolManager):
+    """What it makes connects by `connect`, and in no other way."""
 
-    pinned = type(f"Pinned{connection.__name__}", (connection,), {"_new_conn": new_connection})
-    return type(f"Pinned{pool.__name__}", (pool,), {"ConnectionCls": pinned})
+    def __init__(self, connect: Connect):
+        super().__init__(num_pools=1, maxsize=1)
+        self._connect = connect
+        self.pool_classes_by_scheme = {"http": _HttpPool, "https": _HttpsPool}
+
+    def _new_pool(self, *args: Any, **kwargs: Any) -> Any:
+        pool = super()._new_pool(*args, **kwargs)
+        pool.connects = self._connect  # type: ignore[attr-defined]
+        return pool
+
+
+class _HttpConnection(HTTPConnection):
+    connects: Connect
+
+    def _new_conn(self) -> socket.socket:
+        return self.connects(self.host, self.port, self.timeout)  # type: ignore[arg-type]
+
+
+class _HttpsConnection(HTTPSConnection):
+    connects: Connect
+
+    def _new_conn(self) -> socket.socket:
+        return self.connects(self.host, self.port, self.timeout)  # type: ignore[arg-type]
+
+
+class _HttpPool(HTTPConnectionPool):
+    ConnectionCls = _HttpConnection
+    connects: Connect
+
+    def _new_conn(self) -> Any:
+        made: Any = super()._new_conn()
+        made.connects = self.connects
+        return made
+
+
+class _HttpsPool(HTTPSConnectionPool):
+    ConnectionCls = _HttpsConnection
+    connects: Connect
+
+    def _new_conn(self) -> Any:
+        made: Any = super()._new_conn()
+        made.connects = self.connects
+        return made

@@ -5,10 +5,13 @@ Rules: event numbers grow by one without a gap, from 1
 so that a number is never given twice.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, insert, update
 
+from hub.store.engine import driver, mark
 from hub.store.tables import subscription_counter as counter
 
 
@@ -22,8 +25,13 @@ class Count:
 
 def count_of(connection: Connection, subscription: str) -> Count | None:
     """None where no client owns it (yet)."""
-    found = connection.execute(select(counter).where(counter.c.subscription == subscription)).first()
-    return Count(found.owner, found.events) if found else None
+    found = driver(connection).execute(_count(mark(connection)), (subscription,)).fetchone()
+    return Count(*found) if found else None
+
+
+@cache
+def _count(mark: str) -> str:
+    return f"SELECT owner, events FROM subscription_counter WHERE subscription = {mark}"
 
 
 def own(connection: Connection, subscription: str, owner: str) -> None:
@@ -33,8 +41,14 @@ def own(connection: Connection, subscription: str, owner: str) -> None:
         connection.execute(insert(counter).values(subscription=subscription, owner=owner, events=0))
 
 
-def next_number(connection: Connection, subscription: str) -> int | None:
-    """The number of its next event, held until the transaction ends; None where nobody owns it."""
-    following = update(counter).where(counter.c.subscription == subscription).values(events=counter.c.events + 1)
-    found: int | None = connection.execute(following.returning(counter.c.events)).scalar_one_or_none()
-    return found
+def next_numbers(connection: Connection, wanted: Mapping[str, int]) -> dict[str, int]:
+    """The first of the numbers of so many next events of each, held until the transaction ends; of those that
+    nobody owns none. In one order: two writers never wait for each other in a circle."""
+    cursor, statement = driver(connection), _counted(mark(connection))
+    rows = ((name, cursor.execute(statement, (wanted[name], name)).fetchone()) for name in sorted(wanted))
+    return {name: row[0] - wanted[name] + 1 for name, row in rows if row}
+
+
+@cache
+def _counted(mark: str) -> str:
+    return f"UPDATE subscription_counter SET events = events + {mark} WHERE subscription = {mark} RETURNING events"

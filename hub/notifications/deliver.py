@@ -1,30 +1,35 @@
-"""Handshakes and notices: outbox rows become signed POSTs, with retries.
+"""Handshakes, heartbeats and notices: outbox rows become Bundles that leave by the Subscription's channel, with
+retries.
 
-Rules: https://hl7.org/fhir/uv/subscriptions-backport/STU1.1/channels.html#rest-hook (handshake: 2xx makes the
-Subscription active, anything else an error) and Standard Webhooks (2xx is success, 410 stops, anything else is
-tried again; the id of a message stays).
+Rules: https://hl7.org/fhir/uv/subscriptions-backport/STU1.1/channels.html (handshake: what is taken makes the
+Subscription active, anything else an error; a websocket needs none) and Standard Webhooks (2xx is success, 410
+stops, anything else is tried again; the id of a message stays). What is given up after 72 hours puts the
+Subscription in error: its owner asks anew (https://hl7.org/fhir/uv/subscriptions-backport/STU1.1/errors.html).
 Each send asks anew: is the Subscription active, may its owner see this, do the filters still hold. A filter by
 panel tells who is a member of a Group: the owner must be allowed to see that, too. A handshake counts such events.
-Refuses: addresses that are not fit; nothing of a receiver's answer is kept but its status.
+A Subscription with max-count is told of several events at once; which these are is part of the message's id.
 """
 
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import Connection
 
-from hub import clock, header_values, outbox
+from hub import clock, outbox
 from hub.fhir import json
-from hub.notifications import bundles, counters, filters
+from hub.notifications import attempts, bundles, counters, filters, mail
 from hub.notifications.active import ACCESS, understood
-from hub.notifications.connections import Refused, Route, Unreachable, post
-from hub.notifications.events import HANDSHAKE, NOTICE, Event
-from hub.notifications.fan_out import resource_at
+from hub.notifications.attempts import Attempt, Log
+from hub.notifications.bundles import Item
+from hub.notifications.connections import Route
+from hub.notifications.events import HANDSHAKE, HEARTBEAT, NOTICE, Event
 from hub.notifications.looking import Look
-from hub.notifications.signature import signed
-from hub.notifications.subscriptions import Resource, Subscription
+from hub.notifications.outgoing import Failure, Outgoing, written
+from hub.notifications.round import Versions
+from hub.notifications.subscriptions import EMAIL, WEBSOCKET, Resource, Subscription
+from hub.notifications.webhooks import SecretOf, Webhooks
 from hub.outbox import Dead, Done, Later, Settled, Work
 from hub.problems import Problem
 from hub.store import merges, read
@@ -35,10 +40,10 @@ HANDSHAKE_TRIES = 3
 UNSETTLED_SECONDS = 30
 GONE = 410
 CHANGED = "The Subscription has changed since"
-NO_VALUES = "The values of the header lines cannot be read: they changed just now, or the hub's key is another"
+UNSEEN = "The owner may not see this (any more)"
 NO_PANEL = "The owner may not read Group, which a filter by panel tells of"
-SecretOf = Callable[[str], str | None]
-# the Subscription, its owner, the event (None: a handshake), before anything leaves (hub.notifications.told)
+NO_RELAY = "No mail relay is configured"
+# the Subscription, its owner, the event (None: none is told), before anything leaves (hub.notifications.told)
 Tell = Callable[[Subscription, str, Event | None], None]
 
 # what becomes of a notice whose Subscription is not active
@@ -50,7 +55,8 @@ class Deliveries:
     """`transactions` is the hub's own writer (its validation knows no `issues` of clients); `secret_of` a client's
     webhook secret, `look` what a client may see of an event now (asked of a panel's Group as if it were one's):
     where either raises, nothing is sent until later. `seconds` is the longest wait for a receiver, `header_key`
-    opens the values of header lines. `tell` records each send, retries too: nothing leaves where it raises."""
+    opens the values of header lines. `tell` records each send, retries too: nothing leaves where it raises. `relay`
+    takes mail, `log` is the delivery log."""
 
     database: Database
     transactions: Transactions
@@ -63,23 +69,19 @@ class Deliveries:
     chance: Callable[[], float] = field(default=random.random)
     header_key: bytes = b""
     tell: Tell | None = None
+    relay: mail.Relay | None = None
+    log: Log | None = None
 
     def handlers(self) -> dict[str, outbox.Handler]:
-        return {HANDSHAKE: self.handshake, NOTICE: self.notice}
+        return {HANDSHAKE: self.handshake, NOTICE: self.notice, HEARTBEAT: self.heartbeat}
 
     def handshake(self, work: Work) -> Settled:
         """Ask the endpoint whether it wants notices; the answer decides the Subscription's status."""
-        with self.database.read() as connection:
-            stored = read.current(connection, ACCESS, "Subscription", work.payload["subscription"])
-            asked = understood(stored.body, self.base) if stored else None
-            count = counters.count_of(connection, work.payload["subscription"])
+        asked, events = self._current(work)
         if asked is None or asked.version != work.payload["version"]:
             return Done(CHANGED)
-        owner, message = work.payload["owner"], bundles.identity(self.base, f"{work.kind}/{work.key}")
-        bundle = bundles.handshake(asked, count.events if count else 0, message, self.base, self._micros())
-        failure = (
-            self._sent(asked, owner, bundle) if self._may_narrow(asked, owner) else _Failure(NO_PANEL, final=True)
-        )
+        owner = work.payload["owner"]
+        failure = self._greeted(work, asked, owner, events)
         if failure is None:
             return Done("" if self._became(asked, "active", owner=owner) else CHANGED)
         if work.attempts < HANDSHAKE_TRIES and not failure.final:
@@ -87,25 +89,101 @@ class Deliveries:
         error = f"Handshake failed: {failure.reason}"
         return Done(error if self._became(asked, "error", error) else CHANGED)
 
-    def notice(self, work: Work) -> Settled:
-        """Tell one event, unless there is no more reason or right to."""
-        event, number = Event.of(work.payload), work.payload["number"]
-        merges.look(self.database)
-        with self.database.read() as connection:
-            told = self._told(connection, work.payload["subscription"], event)
-        if not isinstance(told, _Told):
-            return told
-        seen = self.look(told.owner, event)
-        if seen is None or not self._may_narrow(told.asked, told.owner):
-            return Done("The owner may not see this (any more)")
+    def _greeted(self, work: Work, asked: Subscription, owner: str, events: int) -> Failure | None:
+        if not self._may_narrow(asked, owner):
+            return Failure(NO_PANEL, final=True)
+        if asked.channel == WEBSOCKET:  # whoever binds it has shown a token
+            return None
         message = bundles.identity(self.base, f"{work.kind}/{work.key}")
-        bundle = bundles.notice(told.asked, event, number, seen, message, self.base, self._micros())
-        failure = self._sent(told.asked, told.owner, bundle, event)
+        bundle = bundles.greeting(asked, bundles.HANDSHAKE, events, message, self.base, self._micros())
+        return self._sent(asked, owner, HANDSHAKE, bundle)
+
+    def heartbeat(self, work: Work) -> Settled:
+        """Say that the hub is there; what is not taken is not tried again, the next one comes."""
+        asked, events = self._current(work)
+        owner = self._owner(work.payload["subscription"])
+        if asked is None or asked.status != "active" or not owner or not self._may_narrow(asked, owner):
+            return Done(CHANGED)
+        message = bundles.identity(self.base, f"{work.kind}/{work.key}")
+        bundle = bundles.greeting(asked, bundles.HEARTBEAT, events, message, self.base, self._micros())
+        failure = self._sent(asked, owner, HEARTBEAT, bundle)
+        return Done(failure.reason if failure else "")
+
+    def notice(self, work: Work) -> Settled:
+        """Tell one event, or several, unless there is no more reason or right to."""
+        merges.look(self.database)
+        ready = self._ready(work)
+        if not isinstance(ready, _Ready):
+            return ready
+        asked, owner = ready.asked, ready.owner
+        more, passed = self._behind(work, asked) if asked.most > 1 else ([], [])
+        items = [ready.item, *more]
+        key = f"{work.key}-{items[-1].number}" if more else work.key
+        message = bundles.identity(self.base, f"{work.kind}/{key}")
+        bundle = bundles.notice(asked, items, message, self.base, self._micros())
+        failure = self._sent(asked, owner, NOTICE, bundle, items)
         if failure is None:
+            if passed:
+                self.database.writing(lambda c: outbox.done_together(c, passed))
             return Done()
-        if failure.status == GONE and self._became(told.asked, "off", failure.reason):
+        if failure.status == GONE and self._became(asked, "off", failure.reason):
             return Done(failure.reason)
-        return self._again(work, failure.reason)
+        settled = self._again(work, failure.reason)
+        if isinstance(settled, Dead):
+            self._became(asked, "error", settled.reason)
+        return settled
+
+    def _current(self, work: Work) -> tuple[Subscription | None, int]:
+        """The Subscription as it is, and how many events it has had."""
+        name = work.payload["subscription"]
+        with self.database.read() as connection:
+            stored = read.current(connection, ACCESS, "Subscription", name)
+            count = counters.count_of(connection, name)
+        return (understood(stored.body, self.base) if stored else None), count.events if count else 0
+
+    def _owner(self, name: str) -> str:
+        with self.database.read() as connection:
+            count = counters.count_of(connection, name)
+        return count.owner if count else ""
+
+    def _behind(self, work: Work, asked: Subscription) -> tuple[list[Item], list[tuple[Work, str]]]:
+        """What may be told in the same notice, and the rows that this settles, with what becomes of them."""
+        with self.database.read() as connection:
+            waiting = outbox.behind(connection, work, asked.most - 1)
+        items: list[Item] = []
+        passed: list[tuple[Work, str]] = []
+        for one in waiting:
+            try:
+                ready = self._ready(one)
+            except Exception:  # it will say so when it is the first of its line
+                break
+            if isinstance(ready, _Ready) and ready.asked.version == asked.version:
+                items.append(ready.item)
+                passed.append((one, ""))
+            elif isinstance(ready, Done):
+                passed.append((one, ready.reason))
+            else:
+                break
+        return items, passed
+
+    def _ready(self, work: Work) -> "_Ready | Settled":
+        """Whom to tell and what, as they may see it; or what becomes of the notice where nobody is to be told."""
+        event = Event.of(work.payload)
+        with self.database.read() as connection:
+            versions = Versions(connection, self.base)
+            told = self._told(versions, work.payload["subscription"], event)
+            deleted = isinstance(told, tuple) and versions.is_deletion(event)
+        if not isinstance(told, tuple):
+            return told
+        asked, owner = told
+        shown = self.look(owner, event)
+        if shown is None or not self._may_narrow(asked, owner) or not self._holds_shown(asked, shown):
+            return Done(UNSEEN)
+        return _Ready(asked, owner, Item(event, work.payload["number"], shown, deleted))
+
+    def _holds_shown(self, asked: Subscription, shown: Resource) -> bool:
+        with self.database.read() as connection:
+            return filters.holds_shown(connection, asked.filters, shown, self.base)
 
     def _may_narrow(self, asked: Subscription, owner: str) -> bool:
         """Whether the owner may see, now, what its filters tell: whoever is told of a panel's people knows them."""
@@ -114,9 +192,9 @@ class Deliveries:
         events = (Event(asked.topic, "Group", group, 0, self._micros()) for group in groups)
         return all(self.look(owner, event) is not None for event in events)
 
-    def _told(self, connection: Connection, name: str, event: Event) -> "_Told | Settled":
-        """Whom to tell and what; or what becomes of the notice where nobody is to be told."""
-        now = self._micros()
+    def _told(self, versions: Versions, name: str, event: Event) -> tuple[Subscription, str] | Settled:
+        """An active Subscription that wants the event, and its owner; or what becomes of the notice."""
+        connection, now = versions.connection, self._micros()
         stored = read.current(connection, ACCESS, "Subscription", name)
         asked = understood(stored.body, self.base) if stored else None
         if asked is None or asked.ended(now):
@@ -125,51 +203,43 @@ class Deliveries:
             return NOT_ACTIVE[asked.status](f"The Subscription is in status {asked.status}")
         if asked.status != "active":
             return Later(now + UNSETTLED_SECONDS * outbox.SECOND, "The Subscription waits for its handshake")
-        count, focus = counters.count_of(connection, name), resource_at(connection, event, self.base)
+        count, focus = counters.count_of(connection, name), versions.resource(event)
         if count is None or focus is None:
             return Dead("The Subscription's owner or the event's version is not known")
-        panels = filters.panels_of(connection, focus, now, self.base)
+        panels = filters.panels_of(connection, focus, now, self.base, filters.named(asked.filters))
         if asked.topic != event.topic or not filters.holds(asked.filters, focus, panels, self.base):
             return Done("The Subscription's filters do not hold (any more)")
-        return _Told(asked, count.owner)
+        return asked, count.owner
 
     def _sent(
-        self, asked: Subscription, owner: str, bundle: Resource, event: Event | None = None
-    ) -> "_Failure | None":
-        """POST a Bundle; None where the receiver took it."""
-        secret = self.secret_of(owner)
-        if secret is None:
-            return _Failure("The owner has no webhook secret: no such client, or disabled")
-        headers = self._headers(asked)
-        if headers is None:
-            return _Failure(NO_VALUES)
-        body = json.write(bundle)
-        headers |= {"Content-Type": asked.payload}
-        headers |= signed(secret, bundle["id"], self._micros() // outbox.SECOND, body)
-        seconds = min(self.seconds, asked.timeout or self.seconds)
-        if self.tell is not None:
-            self.tell(asked, owner, event)
-        try:
-            status = post(asked.endpoint, body, headers, seconds, self.route)
-        except Refused as refused:
-            return _Failure(str(refused), final=True)
-        except Unreachable as unreachable:
-            return _Failure(f"No answer: {unreachable}")
-        return None if 200 <= status < 300 else _Failure(f"The receiver answered {status}", status=status)
+        self, asked: Subscription, owner: str, kind: str, bundle: Resource, items: Sequence[Item] = ()
+    ) -> Failure | None:
+        """Send a Bundle by the Subscription's channel, and write that down; None where it was taken."""
+        made = Outgoing(asked, kind, bundle["id"], written(asked, bundle))
+        failure = self._through(made, owner, items)
+        if self.log is not None:
+            numbers = [item.number for item in items] or [0]
+            outcome = attempts.FAILED if failure else attempts.SENT
+            more = (failure.status, failure.reason) if failure else ()
+            self.log.add(Attempt(asked.id, kind, numbers[0], numbers[-1], self._micros(), outcome, *more))
+        return failure
 
-    def _headers(self, asked: Subscription) -> dict[str, str] | None:
-        """The header lines with their values; None where these cannot be had."""
-        headers = dict(asked.headers)
-        marked = [name for name, value in headers.items() if value == header_values.SET]
-        if not marked:
-            return headers
-        with self.database.read() as connection:
-            values = header_values.read(connection, self.header_key, asked.id, asked.version, asked.endpoint)
-        if not values.keys() >= {name.lower() for name in marked}:
-            return None
-        return headers | {name: values[name.lower()] for name in marked}
+    def _through(self, made: Outgoing, owner: str, items: Sequence[Item]) -> Failure | None:
+        webhooks = Webhooks(self.database, self.secret_of, self.seconds, self.route, self.now, self.header_key)
+        prepared = webhooks.prepared(made.asked, owner)
+        if isinstance(prepared, Failure):
+            return prepared
+        if made.asked.channel == EMAIL and self.relay is None:
+            return Failure(NO_RELAY)
+        told: list[Event | None] = [item.event for item in items]
+        for event in told or [None]:
+            if self.tell is not None:
+                self.tell(made.asked, owner, event)
+        if made.asked.channel == EMAIL and self.relay is not None:
+            return mail.send(self.relay, made, self.seconds)
+        return webhooks.send(made, *prepared)
 
-    def _again(self, work: Work, reason: str) -> Settled:
+    def _again(self, work: Work, reason: str) -> Later | Dead:
         wait = outbox.retry_after(work.attempts)
         if wait is None:
             return Dead(f"Given up after {work.attempts} tries: {reason}")
@@ -202,20 +272,12 @@ class Deliveries:
 
 
 @dataclass(frozen=True, slots=True)
-class _Told:
-    """An active Subscription and its owner."""
+class _Ready:
+    """A notice that may leave: an active Subscription, its owner, and what it tells."""
 
     asked: Subscription
     owner: str
-
-
-@dataclass(frozen=True, slots=True)
-class _Failure:
-    """Why a send did not succeed. `status` is 0 where there was no answer; `final`: no try can be better."""
-
-    reason: str
-    status: int = 0
-    final: bool = False
+    item: Item
 
 
 def _with_status(resource: dict[str, Any], status: str, error: str) -> dict[str, Any]:

@@ -10,10 +10,10 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from hub import outbox
-from hub.notifications.topics import TOPICS
+from hub.notifications.topics import BY_TYPE
 from hub.transactions import Change
 
-EVENT, HANDSHAKE, NOTICE = "event", "handshake", "notice"
+EVENT, HANDSHAKE, NOTICE, HEARTBEAT = "event", "handshake", "notice", "heartbeat"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +47,8 @@ def effects(changes: Sequence[Change]) -> Iterable[Mapping[str, Any]]:
 
 def events(change: Change) -> Iterable[Event]:
     """The events of one change."""
-    for topic in TOPICS.values():
-        if topic.type == change.type and topic.trigger(change.before, change.now):
+    for topic in BY_TYPE.get(change.type, ()):
+        if topic.trigger(change.before, change.now):
             yield Event(topic.url, change.type, change.id, change.version, change.at)
 
 

@@ -1,12 +1,14 @@
 """One event, many Subscriptions: finds who is to be told, and writes a numbered notice for each, all or none.
+Several events share a look and a commit (`FanOut.together`); where that fails, each is done alone.
 
 Rules: https://hl7.org/fhir/uv/subscriptions-backport/STU1.1/components.html
 What a Subscription narrows by is asked of the resource as the event left it, and of the panels as they are now.
 What another sender told already is told to those only who might not see what that one sent (hub.notifications.
 happenings): who came to a panel since hears nothing of before.
-Ceiling: reads every active Subscription of the topic for each event; some thousands are fine.
+Which Subscriptions are looked at for an event, hub.notifications.matching says.
 """
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -15,14 +17,15 @@ from sqlalchemy import Connection
 
 from hub import clock, outbox
 from hub.fhir import json
-from hub.notifications import active, counters, filters, happenings
-from hub.notifications.active import ACCESS
+from hub.notifications import counters, filters, happenings
 from hub.notifications.events import NOTICE, Event
 from hub.notifications.happenings import Told, ToldMeanwhile
-from hub.notifications.looking import Look
-from hub.notifications.subscriptions import Resource
+from hub.notifications.kept import keep
+from hub.notifications.looking import Look, is_shown
+from hub.notifications.round import Round
+from hub.notifications.subscriptions import Resource, Subscription
 from hub.search.values import references
-from hub.store import merges, read
+from hub.store import merges
 from hub.store.engine import Database
 
 TRIES = 5
@@ -48,97 +51,156 @@ class FanOut:
     def __call__(self, work: outbox.Work) -> outbox.Outcome:
         return fan_out(self.database, self.look, work, clock.micros(self.now()), self.base, self.same_minutes)
 
+    def together(self, works: Sequence[outbox.Work]) -> list[outbox.Outcome]:
+        """For all or none. Raises LeaseLost; ToldMeanwhile, also where two of them tell of one happening."""
+        return _told(self.database, self.look, works, clock.micros(self.now()), self.base, self.same_minutes)
+
 
 def fan_out(
     database: Database, look: Look, work: outbox.Work, now: int, base: str = "", minutes: int = SAME_MINUTES
 ) -> outbox.Outcome:
     """Write the notices of one event, and settle it in the same transaction. Of a topic that nobody asks for
     nothing is kept. Raises LeaseLost."""
-    event = Event.of(work.payload)
-    if not database.reading(lambda connection: active.of_topic(connection, event.topic, base)):
-        return outbox.Done()
-    merges.look(database)
     for _ in range(TRIES):
-        with database.read() as connection:
-            found = _found(connection, look, event, now, base, minutes)
         try:
-            database.writing(partial(_write, found, work, event, now, minutes))
+            (outcome,) = _told(database, look, [work], now, base, minutes)
         except ToldMeanwhile:
             continue
-        return outbox.Ended()
+        return outcome
     raise ToldMeanwhile
+
+
+def _told(
+    database: Database, look: Look, works: Sequence[outbox.Work], now: int, base: str, minutes: int
+) -> list[outbox.Outcome]:
+    """Raises LeaseLost, ToldMeanwhile."""
+    merges.look(database)
+    events = [(work, Event.of(work.payload)) for work in works]
+    with database.read() as connection:
+        topics = Round(connection, look, now, base)
+        asked = [(work, event) for work, event in events if topics.asked(event.topic)]
+        this = Round(connection, look, now, base, [event for _, event in asked])
+        found = [(work, _found(this, event, minutes)) for work, event in asked]
+    if found:
+        database.writing(partial(_write, found, now, minutes))
+    written = {work.seq for work, _ in asked}
+    return [outbox.Ended() if work.seq in written else outbox.Done() for work in works]
 
 
 @dataclass(frozen=True, slots=True)
 class _Found:
     """`told` are the Subscriptions whose owners may know of it, `said` what the event says of what happened, and
-    `others` what other senders said of that before. `is_there`: the version of the event is."""
+    `others` what other senders said of that before. `is_there`: the version of the event is. `silent` are those for
+    whom it is counted and kept, and not sent: they are in error, or bound by a websocket."""
 
+    event: Event
     told: Sequence[str] = ()
     said: Told | None = None
     others: Sequence[Told] = ()
     is_there: bool = True
+    silent: frozenset[str] = frozenset()
 
 
-def _found(connection: Connection, look: Look, event: Event, now: int, base: str, minutes: int) -> _Found:
-    resource = resource_at(connection, event, base)
+def _found(this: Round, event: Event, minutes: int) -> _Found:
+    resource = this.resource(event)
     if resource is None:
-        return _Found(is_there=False)
-    said, *others = _said(connection, event, resource, base, minutes)
-    told = _may_know(connection, look, event, resource, now, base)
+        return _Found(event, is_there=False)
+    said, *others = _said(this, event, resource, minutes)
+    told = _may_know(this, event, resource)
     for other in others:
         earlier = replace(event, id=other.id, version=other.version, at=other.at)
-        content = resource_at(connection, earlier, base)
+        content = this.resource(earlier)
         if content is not None and told:
-            told = sorted(set(told) - set(_may_know(connection, look, earlier, content, now, base)))
-    return _Found(told, said, others)
+            told = sorted(set(told) - set(_may_know(this, earlier, content)))
+    silent = frozenset(told) & this.asked(event.topic).silent
+    return _Found(event, told, said, others, silent=silent)
 
 
-def _said(connection: Connection, event: Event, resource: Resource, base: str, minutes: int) -> list[Told]:
+def _said(this: Round, event: Event, resource: Resource, minutes: int) -> list[Told]:
     """What the event says of what happened, and what others said of that."""
-    before = resource_at(connection, replace(event, version=event.version - 1)) if event.version > 1 else None
-    names = [*happenings.facilities(resource, base), *_npis(connection, resource, base)]
-    said = happenings.begins(event, before, resource, names, filters.member(resource, base))
-    return happenings.copies(connection, said, minutes) or [said]
+    before = this.resource(replace(event, version=event.version - 1)) if event.version > 1 else None
+    names = [*happenings.facilities(resource, this.base), *_npis(this, resource)]
+    said = happenings.begins(event, before, resource, names, filters.member(resource, this.base))
+    return happenings.copies(this.connection, said, minutes) or [said]
 
 
-def _npis(connection: Connection, resource: Resource, base: str) -> Iterator[str]:
+def _npis(this: Round, resource: Resource) -> Iterator[str]:
     """Of the Organization that provided the service."""
-    for kind, identity in references(resource.get("serviceProvider"), base):
-        found = read.current(connection, ACCESS, kind, identity) if kind == "Organization" else None
+    for kind, identity in references(resource.get("serviceProvider"), this.base):
+        found = this.current(kind, identity) if kind == "Organization" else None
         if found and found.body:
             yield from happenings.npis(json.stored(found.body))
 
 
-def _may_know(
-    connection: Connection, look: Look, event: Event, resource: Resource, now: int, base: str
-) -> Sequence[str]:
+def _may_know(this: Round, event: Event, resource: Resource) -> Sequence[str]:
     """The Subscriptions that want the event, and whose owners may see it. One whose owner is not known is among
     them, so that it is named."""
-    wanted = sorted(_told(connection, event, resource, now, base))
-    owners = {name: counters.count_of(connection, name) for name in wanted}
-    return [name for name, count in owners.items() if count is None or look(count.owner, event) is not None]
+    wanted = _wanted(this, event, resource)
+    if not wanted:
+        return []
+    before = _before(this, event, resource)
+
+    def may(asked: Subscription, owner: str) -> bool:
+        shown = this.look(owner, event)
+        if shown is None or not is_shown(this.look, owner, event, before, resource, shown):
+            return False
+        return filters.holds_shown(this.connection, asked.filters, shown, this.base)
+
+    found = [(asked, this.count(asked.id)) for asked in wanted]
+    return [asked.id for asked, count in found if (may(asked, count.owner) if count else asked.status == "active")]
 
 
-def _write(found: _Found, work: outbox.Work, event: Event, now: int, minutes: int, connection: Connection) -> None:
+def _before(this: Round, event: Event, resource: Resource) -> Resource | None:
+    """What stood there before: of a deletion this content, of a creation nothing."""
+    if event.version <= 1:
+        return None
+    return resource if this.is_deletion(event) else this.resource(replace(event, version=event.version - 1))
+
+
+def _wanted(this: Round, event: Event, resource: Resource) -> list[Subscription]:
+    """The active Subscriptions that want this event, by id."""
+    panels = this.panels(event, resource)
+    found = this.asked(event.topic).candidates(resource, panels, this.base)
+    several = (found[name] for name in sorted(found) if not found[name].ended(this.now))
+    return [one for one in several if filters.holds(one.filters, resource, panels, this.base)]
+
+
+def _write(several: Sequence[tuple[outbox.Work, _Found]], now: int, minutes: int, connection: Connection) -> None:
     """Raises LeaseLost, ToldMeanwhile."""
-    happening, known = happenings.NOWHERE, set[str]()
-    if found.said is not None:
-        expected = {found.said.happening} - {happenings.NOWHERE}
-        happening = happenings.join(connection, found.said, expected, minutes)
-        known = happenings.have_notice(connection, happening)
-    told = [name for name in found.told if name not in known]
-    numbered = [(name, counters.next_number(connection, name)) for name in told]
-    outbox.add(connection, [_notice(name, number, event, now) for name, number in numbered if number])
-    happenings.keep(connection, happening, [name for name, number in numbered if number])
-    if not outbox.done(connection, work, _reason(found, [number for _, number in numbered])):
+    happenings.take_turns(connection, (found.said for _, found in several if found.said))
+    told = [_joined(connection, found, minutes) for _, found in several]
+    numbers = counters.next_numbers(connection, Counter(name for _, names in told for name in names))
+    notices, kept, counted, ended = [], [], [], []
+    for (work, found), (happening, names) in zip(several, told, strict=True):
+        for name in names:
+            if name in numbers:
+                if name not in found.silent:
+                    notices.append(_notice(name, numbers[name], found.event, now))
+                kept.append((happening, name))
+                counted.append((name, numbers[name], found.event))
+                numbers[name] += 1
+        ended.append((work, _reason(found, sum(name not in numbers for name in names))))
+    outbox.add(connection, notices)
+    happenings.keep(connection, kept)
+    keep(connection, counted)
+    if not outbox.done_together(connection, ended):
         raise LeaseLost
 
 
-def _reason(found: _Found, numbers: Sequence[int | None]) -> str:
+def _joined(connection: Connection, found: _Found, minutes: int) -> tuple[int, Sequence[str]]:
+    """The happening, and who has no notice of it yet. Raises ToldMeanwhile."""
+    if found.said is None:
+        return happenings.NOWHERE, found.told
+    expected = {found.said.happening} - {happenings.NOWHERE}
+    happening = happenings.join(connection, found.said, expected, minutes)
+    known = happenings.have_notice(connection, happening) if expected else ()
+    return happening, [name for name in found.told if name not in known]
+
+
+def _reason(found: _Found, orphans: int) -> str:
     if not found.is_there:
         return "The version of this event is not there"
-    if orphans := numbers.count(None):
+    if orphans:
         return f"{orphans} active Subscriptions have no known owner"
     return "Another sender told of this before" if found.others else ""
 
@@ -146,17 +208,3 @@ def _reason(found: _Found, numbers: Sequence[int | None]) -> str:
 def _notice(name: str, number: int, event: Event, now: int) -> dict[str, object]:
     payload = {"subscription": name, "number": number, **event.payload()}
     return outbox.row(NOTICE, f"{name}|{number}", payload, now, name)
-
-
-def resource_at(connection: Connection, event: Event, base: str = "") -> Resource | None:
-    """The resource as the event left it, of the member that its subject is now."""
-    found = read.version(connection, ACCESS, event.type, event.id, event.version)
-    return filters.of_member(connection, json.stored(found.body), base) if found and found.body else None
-
-
-def _told(connection: Connection, event: Event, resource: Resource, now: int, base: str) -> Iterator[str]:
-    """Ids of the active Subscriptions that want this event."""
-    panels = filters.panels_of(connection, resource, now, base)
-    for asked in active.of_topic(connection, event.topic, base):
-        if not asked.ended(now) and filters.holds(asked.filters, resource, panels, base):
-            yield asked.id

@@ -16,17 +16,16 @@ from urllib.parse import parse_qsl
 
 from sqlalchemy import Connection
 
-from hub.access import Access
-from hub.fhir import json
-from hub.notifications.topics import PANEL, Topic
+from hub.notifications.rosters import roster
+from hub.notifications.topics import MEMBER, PANEL, Topic
 from hub.problems import Problem
 from hub.search import merged
 from hub.search.criterion import Criterion, criterion
 from hub.search.edges import address
 from hub.search.match import matches
-from hub.search.query import Limits, parse
-from hub.search.values import dates, references
-from hub.store import merges, read
+from hub.search.values import references
+from hub.store import merges
+from hub.store.listed import groups_naming
 
 LONGEST = 4096
 MOST = 20
@@ -82,41 +81,43 @@ def holds(wanted: Iterable[Condition], resource: Resource, panels: frozenset[str
     return matches(criteria, dict(resource), base)
 
 
-def panels_of(connection: Connection, resource: Resource, now: int, base: str = "") -> frozenset[str]:
-    """Ids of the Groups that the resource's subject is an active member of at this moment (microseconds)."""
-    patient = member(resource, base)
-    if not patient:
-        return frozenset()
-    query = parse("Group", [("member", f"Patient/{patient}")], Limits(base=base))
-    rows = read.page(connection, Access.system("panel membership"), query, (), MOST_GROUPS)
-    groups = (json.stored(row.body) for row in rows if row.body)
-    return frozenset(group["id"] for group in groups if is_member(group, patient, now, base))
+def holds_shown(connection: Connection, wanted: Iterable[Condition], shown: dict[str, Any], base: str = "") -> bool:
+    """Whether the search parameters hold for the part of a resource that somebody is shown, too: else a notice
+    would tell what stands in the other part. Who is a member of a panel was asked before."""
+    criteria = [condition for condition in wanted if not isinstance(condition, Panel)]
+    return not criteria or matches(criteria, of_member(connection, shown, base), base)
+
+
+def named(wanted: Iterable[Condition]) -> frozenset[str]:
+    """Ids of the Groups that these conditions name."""
+    panels = (condition.groups for condition in wanted if isinstance(condition, Panel))
+    return frozenset(group for groups in panels for group in groups)
+
+
+def panels_of(
+    connection: Connection, resource: Resource, now: int, base: str, among: Iterable[str]
+) -> frozenset[str]:
+    """Of these Groups (ids) those that the resource's subject is an active member of at this moment
+    (microseconds)."""
+    patient, wanted = member(resource, base), frozenset(among)
+    listed = groups_naming(connection, patient, MOST_GROUPS) if patient and wanted else ()
+    asked = (each for each in listed if each.id in wanted)
+    return frozenset(each.id for each in asked if roster(connection, each, base).holds(patient, now))
 
 
 def member(resource: Resource, base: str = "") -> str:
-    """The id of the Patient that is the subject; empty where nobody is."""
-    found = list(references(resource.get("subject"), base))
+    """The id of the Patient that it is about; empty where nobody is. Who was merged is the member now."""
+    if resource["resourceType"] == "Patient":
+        return merged.member_of(resource["id"])
+    found = list(references(resource.get(MEMBER[resource["resourceType"]]), base))
     return found[0][1] if found and found[0][0] == "Patient" else ""
 
 
 def of_member(connection: Connection, resource: dict[str, Any], base: str = "") -> dict[str, Any]:
     """The same, with who its subject is now: an event of somebody who was merged since is the member's. Where
     nobody was ever merged, nothing is asked."""
-    patient = member(resource, base)
-    if not patient or not merged.are_there():
+    patient, place = member(resource, base), MEMBER.get(resource["resourceType"])
+    if not patient or place is None or not merged.are_there():
         return resource
     now = merges.members(connection, [address("Patient", patient)]).values()
-    return {**resource, "subject": {"reference": f"Patient/{next(iter(now))}"}} if now else resource
-
-
-def is_member(group: Resource, patient: str, now: int, base: str = "") -> bool:
-    """The patient (an id) is an active member of the Group at this moment; a day of a period is a day in UTC."""
-    if group.get("active") is False:
-        return False
-    mine = (m for m in group.get("member", ()) if ("Patient", patient) in references(m.get("entity"), base))
-    return any(member.get("inactive") is not True and _covers(member.get("period"), now) for member in mine)
-
-
-def _covers(period: Resource | None, now: int) -> bool:
-    ranges = list(dates(period)) if period else []
-    return not period or any(low <= now < high for low, high in ranges)
+    return {**resource, place: {"reference": f"Patient/{next(iter(now))}"}} if now else resource

@@ -10,10 +10,11 @@ Refuses to guess: an event without a member, a facility or a moment to the minut
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
+from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, delete, func, insert, select
+from sqlalchemy import Connection, delete, insert, select
 
 from hub.fhir import json
 from hub.fhir.encounters import INPATIENT, OVER
@@ -21,12 +22,13 @@ from hub.fhir.systems import US_NPI
 from hub.notifications.events import Event
 from hub.notifications.topics import ADMISSION, CANCEL, DISCHARGE, TRANSFER
 from hub.search import merged
-from hub.search.hashes import key
 from hub.search.values import date_range, references
-from hub.store import merges
+from hub.store import arrays, merges
+from hub.store.engine import driver, mark
 from hub.store.rids import new_rid
 from hub.store.tables_notices import notice_event as table
 from hub.store.tables_notices import notice_told as told
+from hub.store.turns import lock_words
 
 Resource = Mapping[str, Any]
 MINUTE = 60_000_000  # microseconds
@@ -59,9 +61,12 @@ class Told:
         return bool(self.patient and self.moments and self.facilities)
 
 
+_KEPT = tuple(each.name for each in fields(Told))  # and as the columns of the table
+
+
 def begins(event: Event, before: Resource | None, now: Resource, facilities: Iterable[str], patient: str) -> Told:
     """Of an event: the resource before and after it, all names of its facility, and who its member is."""
-    kind, texts = _KINDS[event.topic](before or {}, now)
+    kind, texts = _KINDS.get(event.topic, _alone)(before or {}, now)
     moments = tuple(sorted(filter(None, map(_moment, texts))))
     source = str(now.get("meta", {}).get("source", ""))
     names = tuple(sorted(set(facilities)))
@@ -97,6 +102,11 @@ def _cancel(before: Resource, now: Resource) -> tuple[str, list[Any]]:
     if before.get("status") in OVER:
         return "cancel/discharge", [before.get("period", {}).get("end")]
     return "cancel/admission", [_start(before), _start(now)]
+
+
+def _alone(_: Resource, __: Resource) -> tuple[str, list[Any]]:
+    """A topic whose events nobody tells twice: a resource has one writer."""
+    return "", []
 
 
 _KINDS = {ADMISSION: _admission, DISCHARGE: _discharge, TRANSFER: _transfer, CANCEL: _cancel}
@@ -148,10 +158,24 @@ def _distance(one: Told, other: Told) -> int:
 def _earlier(connection: Connection, event: Told) -> list[Told]:
     """What was told of the member, whatever it was called then."""
     former = merges.former_of(connection, (), [event.patient]) if merged.are_there() else ()
-    names = {event.patient, *(each.id for each in former)}
-    which = (table.c.patient.in_(sorted(names)), table.c.kind == event.kind)
-    rows = connection.execute(select(table).where(*which).order_by(table.c.seq.desc()).limit(LOOKED_AT))
-    return [_told(row) for row in reversed(rows.all())]
+    names = sorted({event.patient, *(each.id for each in former)})
+    which, values = arrays.among_texts(connection.dialect.name, names)
+    statement = _newest(which, mark(connection))
+    rows = driver(connection).execute(statement, (*values, event.kind, LOOKED_AT)).fetchall()
+    return [_told(row) for row in reversed(rows)]
+
+
+@cache
+def _newest(which: str, mark: str) -> str:
+    return (
+        f"SELECT {', '.join(_KEPT)} FROM notice_event WHERE patient {which} AND kind = {mark}"
+        f" ORDER BY seq DESC LIMIT {mark}"
+    )
+
+
+@cache
+def _kept(mark: str) -> str:
+    return f"INSERT INTO notice_event ({', '.join(_KEPT)}) VALUES ({', '.join([mark] * len(_KEPT))})"
 
 
 def join(connection: Connection, event: Told, expected: Collection[int], minutes: int) -> int:
@@ -159,23 +183,17 @@ def join(connection: Connection, event: Told, expected: Collection[int], minutes
     happenings (one or none) that were found before. Raises ToldMeanwhile."""
     if not event.is_comparable:
         return NOWHERE
-    _take_turns(connection, event)
     found = copies(connection, event, minutes)
     if {one.happening for one in found[:1]} != set(expected):
         raise ToldMeanwhile
     happening = found[0].happening if found else new_rid(event.at)
-    row = {"happening": happening, "source": event.source, "patient": event.patient, "kind": event.kind}
-    row |= {"moments": _text(event.moments), "facilities": _text(event.facilities)}
-    row |= {"id": event.id, "version": event.version, "at": event.at, "begins": not found}
-    connection.execute(insert(table).values(row))
+    driver(connection).execute(_kept(mark(connection)), _row(replace(event, happening=happening, begins=not found)))
     return happening
 
 
-def _take_turns(connection: Connection, event: Told) -> None:
-    """Two workers with one member's events decide one after the other; with SQLite there is one writer anyway."""
-    if connection.dialect.name == "postgresql":
-        word = key("", "notice", event.patient, event.kind)
-        connection.execute(select(func.pg_advisory_xact_lock(word)))
+def take_turns(connection: Connection, events: Iterable[Told]) -> None:
+    """Two workers with one member's events decide one after the other. Before the first `join` of a transaction."""
+    lock_words(connection, (f"notice {one.kind} {one.patient}" for one in events if one.is_comparable))
 
 
 def have_notice(connection: Connection, happening: int) -> set[str]:
@@ -184,9 +202,10 @@ def have_notice(connection: Connection, happening: int) -> set[str]:
     return set(connection.execute(asked).scalars()) if happening else set()
 
 
-def keep(connection: Connection, happening: int, subscriptions: Iterable[str]) -> None:
-    rows = [{"happening": happening, "subscription": each} for each in subscriptions]
-    if rows and happening:
+def keep(connection: Connection, notices: Iterable[tuple[int, str]]) -> None:
+    """(happening, Subscription) of notices; of an event that can be no copy nothing is kept."""
+    rows = [{"happening": happening, "subscription": name} for happening, name in notices if happening]
+    if rows:
         connection.execute(insert(told), rows)
 
 
@@ -198,9 +217,13 @@ def forget(connection: Connection, before: int) -> int:
 
 
 def _told(row: Any) -> Told:
-    kept = row._asdict()
-    del kept["seq"]
+    kept = dict(zip(_KEPT, row, strict=True)) | {"begins": bool(row[_KEPT.index("begins")])}
     return Told(**kept | {name: _tuple(kept[name]) for name in ("moments", "facilities")})
+
+
+def _row(event: Told) -> tuple[Any, ...]:
+    kept = {name: getattr(event, name) for name in _KEPT}
+    return tuple((kept | {name: _text(kept[name]) for name in ("moments", "facilities")}).values())
 
 
 def _text(values: tuple[Any, ...]) -> str:

@@ -30,11 +30,12 @@ KEYS: Mapping[str, tuple[str, ...]] = {
     "Resource": ("resource",),
     "Reference": ("valueReference",),
     "Identifier": ("valueIdentifier",),
+    "Period": ("valuePeriod",),
 }
 SHAPES: Mapping[str, type] = {
     "boolean": bool,
     "integer": int,
-    **dict.fromkeys(("Coding", "Meta", "Resource", "Reference", "Identifier"), dict),
+    **dict.fromkeys(("Coding", "Meta", "Resource", "Reference", "Identifier", "Period"), dict),
 }
 
 

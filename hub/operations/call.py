@@ -6,6 +6,7 @@ The engines come from above by value: the core neither validates by profiles nor
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, Protocol
 
 from sqlalchemy import Connection
@@ -13,6 +14,7 @@ from sqlalchemy import Connection
 from hub import clock
 from hub.access import Access
 from hub.audit.recorder import Recording
+from hub.bulk.desk import Desk
 from hub.fhir import json
 from hub.fhir.bundles import ID, etag
 from hub.leaving import one
@@ -50,6 +52,10 @@ class Engines:
     # by a client's id; None: there is no such client
     sight_of: Callable[[str], Sight | None] | None = None
     member_matches: int = 30  # of one client in a minute
+    # of a clock's Task, at a moment: how it was counted (hub.referrals.explain)
+    clocks: Callable[[Connection, Resource, datetime], Resource] | None = None
+    bulk: Desk | None = None
+    websocket_url: str = ""  # where $get-ws-binding-token sends its callers; empty: nowhere
 
 
 NO_ENGINES = Engines()
@@ -93,6 +99,9 @@ class Call:
     style: Sequence[Pair] = ()
     released: list[Stored] = field(default_factory=list)
     audit: Recording | None = None
+    lenient: bool = False
+    respond_async: bool = False  # Prefer: respond-async
+    raw: bytes | None = None
 
     def stored(self) -> Stored:
         """The resource, or the version of it, that an instance level call is about. Raises Problem."""
@@ -118,22 +127,34 @@ class Call:
 
 
 @dataclass(frozen=True, slots=True)
+class Begun:
+    """The answer of an operation that goes on behind it (202): the URL that tells how far it is."""
+
+    location: str
+
+
+@dataclass(frozen=True, slots=True)
 class Operation:
     """A row of the table. No `types`: every type. `affects` is true where it changes what is stored: then by POST
-    only. `parameters` is None where an engine reads them itself; `resource` names the parameter that a bare
-    resource in the body is; `get_levels` are those where it can be called by GET."""
+    only; `begins`: it leaves a job behind, which a Bundle and a HEAD do not. `parameters` is None where an engine
+    reads them itself; `resource` names the parameter that a bare resource in the body is; `get_levels` are those
+    where it can be called by GET; `takes` are the media types of bodies that are no resource (`Call.raw`)."""
 
     name: str
     definition: str
     levels: tuple[str, ...]
-    serve: Callable[[Call], bytes]
+    serve: Callable[[Call], "bytes | Begun"]
     types: tuple[str, ...] = ()
     parameters: tuple[Parameter, ...] | None = ()
     affects: bool = False
     resource: str = ""
     get_levels: tuple[str, ...] = ("system", "type", "instance", "version")
+    begins: bool = False
+    takes: tuple[str, ...] = ()
 
     def methods(self, level: str) -> tuple[str, ...]:
+        if self.begins:
+            return ("GET", "POST") if level in self.get_levels else ("POST",)
         return ("GET", "HEAD", "POST") if level in self.get_levels and not self.affects else ("POST",)
 
     def serves(self, level: str, resource_type: str) -> bool:

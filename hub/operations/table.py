@@ -5,14 +5,19 @@ Refuses: names that no row has (404), and those that another type or level has (
 """
 
 from hub.operations import (
+    bulk_import,
     disclosures,
     docref,
     everything,
     explain_access,
+    explain_clock,
+    export,
     match,
+    member_add,
     member_match,
     merging,
     meta,
+    subscriptions,
     terminology,
     validate,
     versions,
@@ -22,15 +27,20 @@ from hub.problems import Problem
 
 OPERATIONS: tuple[Operation, ...] = (
     *everything.ROWS,
+    *export.ROWS,
+    *bulk_import.ROWS,
     *validate.ROWS,
     *meta.ROWS,
     *docref.ROWS,
     *versions.ROWS,
     *disclosures.ROWS,
     *explain_access.ROWS,
+    *explain_clock.ROWS,
     *match.ROWS,
     *member_match.ROWS,
+    *member_add.ROWS,
     *merging.ROWS,
+    *subscriptions.ROWS,
     *terminology.ROWS,
 )
 

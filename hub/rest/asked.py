@@ -53,6 +53,11 @@ class Asked:
                 return value.strip('"')
         return ""
 
+    def prefers(self, name: str) -> bool:
+        """Whether a preference without a value is stated, such as `respond-async`."""
+        stated = self.headers.get("prefer", "").replace(",", ";").split(";")
+        return any(part.strip().lower() == name for part in stated)
+
     @property
     def lenient(self) -> bool:
         """Whether what is unknown may be left out: of a question only. A write without its condition is another."""

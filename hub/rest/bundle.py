@@ -119,7 +119,7 @@ def _read(hub: Hub, connection: Connection, asked: Asked, access: Access, entry:
         {"prefer": asked.headers.get("prefer", ""), "if-none-match": entry.if_none_match},
     )
     if entry.operation:
-        return operation(hub, connection, replace(one, operation=entry.operation), access)
+        return operation(hub, connection, replace(one, operation=entry.operation), access, in_bundle=True)
     if not entry.id:
         return search_type(hub, connection, one, access)
     return (vread if entry.version is not None else read)(hub, connection, one, access)

@@ -1,33 +1,38 @@
-"""What stands beside the FHIR API: an endpoint for a POST of another format, without a web framework.
+"""What stands beside the FHIR API: an endpoint for another format, without a web framework.
 
 Whoever brings one hands the front door a `Beside`; hub.rest.beside opens it.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
-from hub.access import Access
+from hub.audit.recorder import Recording
 
 Headers = Mapping[str, str]  # by lower-case name
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """`recorded`: the status that the audit keeps where the format tells a refusal in words of its own."""
+    """`recorded`: the status that the audit keeps where the format tells a refusal in words of its own. `headers`:
+    more of them. `stream` is what leaves instead of `body`, piece by piece: it tells the recording of each before
+    it leaves. Where it ends early, it says so itself: a web server may end the answer as if it were whole."""
 
     status: int
     mime: str
     body: bytes
     recorded: int = 0
+    headers: tuple[tuple[str, str], ...] = ()
+    stream: Callable[[Recording | None], Iterator[bytes]] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Beside:
     """`interaction` is the audit's word, `most` the largest body in bytes. `admits` sees who asks and the headers
-    before the body is read; it and `serve` raise Problem."""
+    before the body is read; it and `serve` raise Problem. What `path` has between <> both get by its name."""
 
     path: str
     interaction: str
     most: int
-    admits: Callable[[Access, Headers], None]
-    serve: Callable[[Access, Headers, bytes], Reply]
+    admits: Callable[..., None]  # Access, Headers, and the path's
+    serve: Callable[..., Reply]  # Access, Headers, the body, and the path's
+    method: str = "POST"

@@ -13,10 +13,11 @@ from sqlalchemy import Connection
 from hub.access import Access
 from hub.fhir.bundles import etag_version
 from hub.operations.arguments import arguments
-from hub.operations.call import Call, Operation, Resource
+from hub.operations.call import Begun, Call, Operation, Resource
 from hub.operations.table import OPERATIONS, find
 from hub.problems import Problem
 from hub.rest.asked import Answer, Asked
+from hub.rest.formats import media_type
 from hub.rest.hub import Hub
 from hub.rest.write import check_conditions
 
@@ -35,12 +36,15 @@ def operate(hub: Hub, asked: Asked, access: Access) -> Answer:
         return operation(hub, connection, asked, access)
 
 
-def operation(hub: Hub, connection: Connection, asked: Asked, access: Access) -> Answer:
-    """The same on a connection at hand: inside a Bundle."""
+def operation(hub: Hub, connection: Connection, asked: Asked, access: Access, in_bundle: bool = False) -> Answer:
+    """The same on a connection at hand."""
     level = _level(asked)
     row = find(asked.operation, level, asked.type)
     _check_method(row, level, asked)
-    body = asked.resource() if asked.method == "POST" and asked.body else None
+    if row.begins and in_bundle:
+        raise Problem("not-supported", f"${row.name} is no entry of a Bundle")
+    raw = asked.body if media_type(asked.headers.get("content-type", "")) in row.takes else None
+    body = asked.resource() if asked.method == "POST" and asked.body and raw is None else None
     given, ignored = _given(row, asked, body)
     call = Call(
         connection,
@@ -64,8 +68,14 @@ def operation(hub: Hub, connection: Connection, asked: Asked, access: Access) ->
         etag_version(asked.headers.get("if-match")) if row.affects else None,
         asked.style.asked,
         audit=asked.audit,
+        lenient=_is_lenient(row, asked),
+        respond_async=asked.prefers("respond-async"),
+        raw=raw,
     )
-    return Answer(200, row.serve(call), _warnings(ignored), call.released)
+    served = row.serve(call)
+    if isinstance(served, Begun):
+        return Answer(202, b"", {"Content-Location": served.location, **_warnings(ignored)}, call.released)
+    return Answer(200, served, _warnings(ignored), call.released)
 
 
 def affects(asked: Asked) -> bool:
@@ -91,8 +101,11 @@ def _given(row: Operation, asked: Asked, body: Resource | None) -> tuple[dict[st
     """The parameters by name, unless the operation's engine reads them."""
     if row.parameters is None:
         return {}, []
-    lenient = not row.affects and asked.prefer("handling") == "lenient"
-    return arguments(row, asked.pairs, body, lenient)
+    return arguments(row, asked.pairs, body, _is_lenient(row, asked))
+
+
+def _is_lenient(row: Operation, asked: Asked) -> bool:
+    return not row.affects and asked.prefer("handling") == "lenient"
 
 
 def _warnings(ignored: list[str]) -> dict[str, str]:

@@ -9,7 +9,7 @@ body that inflates past the limit (413; never more than the limit is held), gzip
 """
 
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -22,6 +22,7 @@ FORM = "application/x-www-form-urlencoded"
 RENDERING = ("_format", "_pretty")
 SMALLEST = 1024  # bytes worth compressing
 LEVEL = 3
+FAST = 1  # where there is much to do
 GZIP = 16 + zlib.MAX_WBITS
 
 Pairs = Sequence[tuple[str, str]]
@@ -102,6 +103,15 @@ def _wants_gzip(accept_encoding: str) -> bool:
 def compressed(body: bytes) -> bytes:
     packer = zlib.compressobj(LEVEL, wbits=GZIP)
     return packer.compress(body) + packer.flush()
+
+
+def compressed_pieces(pieces: Iterator[bytes]) -> Iterator[bytes]:
+    """The same of what is long, as it comes."""
+    packer = zlib.compressobj(FAST, wbits=GZIP)
+    for piece in pieces:
+        if packed := packer.compress(piece):
+            yield packed
+    yield packer.flush()
 
 
 def opened(body: bytes, encoding: str, most: int) -> bytes:

@@ -11,6 +11,7 @@ from typing import Any
 from hub.problems import Issue
 from hub.rights import consents
 from hub.rights.consent_forms import FORMS, GENERAL, Forms, current
+from hub.rights.labels import HMIS
 from hub.rights.provisions import MOST_ROWS, Reader, Rule
 
 Found = tuple[bool, str, str]  # whether it is so, what it means, where
@@ -35,7 +36,11 @@ def faults(consent: Mapping[str, Any], base: str, forms: Forms | None = None) ->
         return [Issue("too-costly", f"At most {MOST_ROWS} rules of recipients", "Consent.provision")]
     if not names and not _asks_to_permit(consent.get("provision", {})):
         return []
-    found = [*_whole(consent, base, names), *_provisions(consent.get("provision", {}), rules)]
+    found = [
+        *_whole(consent, base, names),
+        *_provisions(consent.get("provision", {}), rules),
+        _release(names, rules),
+    ]
     told = [
         Issue("business-rule", f"{text}: it permits nothing", where, "warning")
         for is_so, text, where in found
@@ -73,6 +78,12 @@ def _provisions(root: Mapping[str, Any], rules: list[Rule]) -> Iterator[Found]:
     told = {rule.path for rule in rules}
     said = "A provision is limited in a way that the hub cannot keep"
     yield any(path not in told for path in _permitting(root, (0,))), said, "Consent.provision"
+
+
+def _release(names: frozenset[str], rules: list[Rule]) -> Found:
+    is_release = any(FORMS[name].labels & HMIS for name in names)
+    unnamed = any(rule.permit and rule.reach.recipients is None for rule in rules)
+    return is_release and unnamed, "A release of HMIS information names no recipient", "Consent.provision.actor"
 
 
 def _permitting(node: Mapping[str, Any], path: tuple[int, ...]) -> Iterator[tuple[int, ...]]:

@@ -19,14 +19,15 @@ from pathlib import Path
 from typing import Any
 
 from hub.fhir.systems import ACT_CODE
-from hub.rights.labels import ALL_BITS, COUNSELLING, OTHER, PSY, PSYTHPN, SUD_BITS, mask_of
+from hub.rights.labels import ALL_BITS, COUNSELLING, HMIS, OTHER, PSY, PSYTHPN, SUD_BITS, mask_of
 from hub.rights.provisions import BY_CLASS, identifier
 from hub.sight import PURPOSES
 
 NOTES = COUNSELLING | PSYTHPN  # what only a Consent of their own opens
 BESIDE_NOTES = NOTES | SUD_BITS | PSY  # what the labels of such notes imply
 SUBSTANCE_USE = SUD_BITS & ~NOTES
-CONSENTED = ALL_BITS & ~OTHER  # nobody can consent to what nobody knows
+# nobody can consent to what nobody knows; what an HMIS says leaves with its own release of information only
+CONSENTED = ALL_BITS & ~(OTHER | HMIS)
 OPEN = CONSENTED & ~(SUBSTANCE_USE | NOTES)  # what a permit opens that names no label
 TPO = PURPOSES["TREAT"] | PURPOSES["HPAYMT"] | PURPOSES["HOPERAT"]
 EVERY_PURPOSE = sum(PURPOSES.values())
@@ -51,6 +52,11 @@ class Form:
         """The form itself says that it is about Part 2 data, for which recipients and purposes."""
         return bool(self.labels & SUBSTANCE_USE)
 
+    @property
+    def tells(self) -> int:
+        """The labels of what the form tells by being there: a disorder, or that somebody is known to an HMIS."""
+        return self.labels if self.describes else self.labels & HMIS
+
 
 GENERAL = Form()
 FORMS: Mapping[str, Form] = {
@@ -59,7 +65,7 @@ FORMS: Mapping[str, Form] = {
     "ascmi-revocation": Form(revokes=True),
     "part2-tpo": Form(SUBSTANCE_USE, CONSENTED & ~NOTES, TPO, BY_CLASS, lasts=True),
     "part2-named-recipient": Form(SUBSTANCE_USE),
-    "hmis-roi": Form(labels=0, most=0),
+    "hmis-roi": Form(labels=HMIS, most=HMIS),
 }
 
 
@@ -79,7 +85,7 @@ def told_by(consent: Mapping[str, Any]) -> int:
     """The labels of what the form of a Consent tells by itself: one of 42 CFR Part 2 tells of a disorder."""
     mask = 0
     for name in current().of(consent):
-        mask |= FORMS[name].labels if FORMS[name].describes else 0
+        mask |= FORMS[name].tells
     return mask
 
 

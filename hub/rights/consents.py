@@ -8,6 +8,7 @@ Part 2 data needs a complete consent of the patient (2.31): recipient, purpose, 
 neither a general release, nor the class of who need not be a covered entity, nor a proxy's signature opens it.
 What a minor may consent to alone no proxy's signature opens: a proxy signs for an adult, or opens nothing.
 Counselling notes need a Consent of their own (2.31(b)).
+What an HMIS says opens only by the form hmis-roi, and only to whom it names.
 """
 
 from collections.abc import Collection, Iterator, Mapping
@@ -25,7 +26,7 @@ from hub.rights.consent_forms import (
     Forms,
     current,
 )
-from hub.rights.labels import PART2
+from hub.rights.labels import HMIS, PART2
 from hub.rights.provisions import ANYONE as ANYONE
 from hub.rights.provisions import BY_CLASS, CLASSES, EVERYTHING, MOST_ROWS, Reader, Rule, codings, identifier
 from hub.rights.provisions import recipient_class as recipient_class
@@ -215,5 +216,5 @@ def _recipients(rule: Rule, form: Form) -> frozenset[int]:
 def _kept_from(recipient: int) -> int:
     """The labels that no consent opens to a recipient of this kind."""
     if recipient in _TRUSTED_CLASSES:
-        return NOTES
-    return SUBSTANCE_USE | NOTES if recipient in _UNNAMED else 0
+        return NOTES | HMIS
+    return SUBSTANCE_USE | NOTES | HMIS if recipient in _UNNAMED else 0

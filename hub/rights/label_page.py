@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from itertools import groupby
 
+from hub.fhir.systems import ACT_CODE
 from hub.rights.label_table import ALIASES, LABELS, ROWS, Label, rows_of
 
 HEAD = """# Labels
@@ -42,7 +43,7 @@ code of a Medication that is only referred to.
 
 The first code is the one that the hub sets. Beside the labels a resource has one confidentiality, the
 highest of what its sender said and of what its labels imply. Codes are those of
-[v3-ActCode](https://terminology.hl7.org/CodeSystem-v3-ActCode.html).
+[v3-ActCode](https://terminology.hl7.org/CodeSystem-v3-ActCode.html), but for those with a system in front.
 
 | bit | label | meaning | codes | implies | confidentiality |
 | --- | --- | --- | --- | --- | --- |
@@ -78,7 +79,9 @@ def page() -> str:
 
 def _label(label: Label) -> str:
     implied = " ".join(other.name for other in LABELS if other.bit & label.implies)
-    cells = (label.bit, label.name, label.meaning, _codes(label.codes), implied, label.confidentiality)
+    system = "" if label.system == ACT_CODE else f"{label.system}|"
+    codes = _codes(system + code for code in label.codes)
+    cells = (label.bit, label.name, label.meaning, codes.replace("|", "\\|"), implied, label.confidentiality)
     return "| " + " | ".join(map(str, cells)) + " |\n"
 
 

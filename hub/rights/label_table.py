@@ -2,6 +2,7 @@
 
 Rules: https://hl7.org/fhir/R4/security-labels.html; v3-ActCode (InformationSensitivityPolicy, ActUSPrivacyLaw) and
 v3-Confidentiality. docs/labels.md is printed from the tables (hub.rights.label_page).
+Where v3-ActCode has no code, a label is one of the hub's own code system (column `system`).
 A label is one bit of a mask. A security label that the tables do not have may mean anything: OTHER, which is
 guarded most. `V` is OTHER, and so is `R` for which there is no reason.
 Refuses at import: a row with an unknown label or way to match (KeyError).
@@ -14,7 +15,7 @@ from importlib.resources import files
 from typing import Any, Final
 
 from hub.fhir.summary import OBSERVATION_VALUE
-from hub.fhir.systems import ACT_CODE
+from hub.fhir.systems import ACT_CODE, SECURITY_LABEL
 
 CONFIDENTIALITY = "http://terminology.hl7.org/CodeSystem/v3-Confidentiality"
 ACT_REASON = "http://terminology.hl7.org/CodeSystem/v3-ActReason"
@@ -22,7 +23,7 @@ ACT_REASON = "http://terminology.hl7.org/CodeSystem/v3-ActReason"
 
 @dataclass(frozen=True, slots=True)
 class Label:
-    """A row of labels.csv. `codes` are those of v3-ActCode that mean it; the main one, that the hub itself sets, is
+    """A row of labels.csv. `codes` are those of `system` that mean it; the main one, that the hub itself sets, is
     the first. `implies`: the labels that come with it. `confidentiality`: what the resource is at least."""
 
     bit: int
@@ -31,6 +32,7 @@ class Label:
     implies: int
     confidentiality: str
     meaning: str
+    system: str = ACT_CODE
 
 
 def rows_of(name: str) -> list[dict[str, str]]:
@@ -49,6 +51,7 @@ def _labels() -> tuple[Label, ...]:
             sum(bits[name] for name in row["implies"].split()),
             row["confidentiality"],
             row["meaning"],
+            row.get("system") or ACT_CODE,
         )
         for row in rows
     )
@@ -59,7 +62,7 @@ LABELS: Final = tuple(label for label in ROWS if label.bit)
 BITS: Final[Mapping[str, int]] = {label.name: label.bit for label in LABELS}
 PART2, SUD, PSY, PSYTHPN = BITS["PART2"], BITS["SUD"], BITS["PSY"], BITS["PSYTHPN"]
 HIV, STD, SDV, SEX = BITS["HIV"], BITS["STD"], BITS["SDV"], BITS["SEX"]
-COUNSELLING, OTHER = BITS["COUNSELLING"], BITS["OTHER"]
+COUNSELLING, OTHER, HMIS = BITS["COUNSELLING"], BITS["OTHER"], BITS["HMIS"]
 ALL_BITS: Final = sum(BITS.values())
 SUD_BITS: Final = PART2 | SUD | COUNSELLING
 
@@ -94,7 +97,10 @@ def named(system: str) -> frozenset[str]:
 SILENT: Final = named(ACT_REASON) | named(OBSERVATION_VALUE)
 
 # by code: the label for which it stands itself (not what that implies)
-ACT: Final[Mapping[str, int]] = {code: label.bit for label in ROWS for code in label.codes}
+ACT: Final[Mapping[str, int]] = {code: row.bit for row in ROWS if row.system == ACT_CODE for code in row.codes}
+OWN: Final[Mapping[str, int]] = {
+    code: row.bit for row in ROWS if row.system == SECURITY_LABEL for code in row.codes
+}
 # the last ones are of former versions: v3-ActCode replaced them
 CONFIDENTIALITIES: Final[Mapping[str, int]] = {
     **dict.fromkeys(("U", "L", "M", "N"), 0),
@@ -164,6 +170,7 @@ class Codes:
 def _systems() -> dict[str, Codes]:
     """Of v3-ActCode only sensitivities count wherever they stand: it has all kinds of other codes."""
     made = {ACT_CODE: Codes(exact=dict(ACT)), CONFIDENTIALITY: Codes(exact=dict(CONFIDENTIALITIES), unknown=OTHER)}
+    made[SECURITY_LABEL] = Codes(exact=dict(OWN))
     for row in rows_of("label_codes.csv"):
         mask = sum(BITS[name] for name in row["labels"].split())
         made.setdefault(row["system"], Codes()).add(row["match"], row["code"], mask)
@@ -217,6 +224,8 @@ def own(coding: Any) -> int:
         return ACT.get(code, OTHER)
     if system in _CONFIDENTIALITY_NAMES:
         return CONFIDENTIALITIES.get(code, OTHER)
+    if system == SECURITY_LABEL:
+        return OWN.get(code, OTHER)
     return 0 if system in SILENT else OTHER
 
 

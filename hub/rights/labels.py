@@ -10,7 +10,6 @@ patient: only labels which it was given count. Labels are never taken away: `wit
 from collections.abc import Iterable
 from typing import Any
 
-from hub.fhir.systems import ACT_CODE
 from hub.rights.directory import DIRECTORY
 from hub.rights.label_table import (
     ALL_BITS,
@@ -18,6 +17,7 @@ from hub.rights.label_table import (
     CONFIDENTIALITY,
     COUNSELLING,
     HIV,
+    HMIS,
     LABELS,
     OTHER,
     PART2,
@@ -39,8 +39,8 @@ from hub.rights.label_table import (
 from hub.rights.part2 import NO_PART2, Part2Sources, without_notice
 
 __all__ = [
-    "ALL_BITS", "BITS", "COUNSELLING", "HIV", "LABELS", "NO_PART2", "OTHER", "PART2", "PSY", "PSYTHPN", "SDV",
-    "SEX", "STD", "SUD", "SUD_BITS", "Part2Sources", "closed", "coded", "codings_of", "labels_of",
+    "ALL_BITS", "BITS", "COUNSELLING", "HIV", "HMIS", "LABELS", "NO_PART2", "OTHER", "PART2", "PSY", "PSYTHPN",
+    "SDV", "SEX", "STD", "SUD", "SUD_BITS", "Part2Sources", "closed", "coded", "codings_of", "labels_of",
     "mask_of", "raised", "with_labels",
 ]  # fmt: skip
 
@@ -170,7 +170,7 @@ def codings_of(mask: int) -> list[Resource]:
 def _codings(mask: int) -> list[Resource]:
     """COUNSELLING is said by two others, OTHER by `V`."""
     said = (label for label in LABELS if label.bit & mask and label.codes and label.bit != OTHER)
-    return [{"system": ACT_CODE, "code": label.codes[0]} for label in said]
+    return [{"system": label.system, "code": label.codes[0]} for label in said]
 
 
 def _confidential(code: str) -> Resource:

@@ -11,6 +11,7 @@ period that ends before it starts, and whatever carries a `modifierExtension`: i
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import Any, TypeAlias
 
+from hub.fhir.systems import REFERRAL_CLOCK
 from hub.search.edges import address
 from hub.search.values import FOREVER, NEVER, date_range, references
 from hub.sight import COVERAGE, EPISODE, PANEL, PROXY, REFERRAL, TEAM
@@ -61,9 +62,15 @@ def _group(group: Node, base: str) -> Iterator[Relation]:
     holders = _addresses(group.get("managingEntity"), CARERS, base) if is_panel else ()
     if not holders:
         return
+    for entity, span in members_of(group):
+        yield from _rows(_patients(entity, base), holders, PANEL, span)
+
+
+def members_of(group: Node) -> Iterator[tuple[Any, Span | None]]:
+    """The references to a Group's members and when each is one; no time where that cannot be told."""
     for member in _each(group.get("member")):
         if member.get("inactive", False) is False and "_inactive" not in member:
-            yield from _rows(_patients(member.get("entity"), base), holders, PANEL, _period(member, "period"))
+            yield member.get("entity"), _period(member, "period")
 
 
 def _care_team(team: Node, base: str) -> Iterator[Relation]:
@@ -77,10 +84,16 @@ def _care_team(team: Node, base: str) -> Iterator[Relation]:
 
 
 def _task(task: Node, base: str) -> Iterator[Relation]:
-    if task.get("status") in TASK:
+    if task.get("status") in TASK and not _is_clock(task):
         patients, owners = _patients(task.get("for"), base), _addresses(task.get("owner"), CARERS, base)
         bounds = _period(_one(task.get("restriction")), "period"), _period(task, "executionPeriod")
         yield from _rows(patients, owners, REFERRAL, *bounds)
+
+
+def _is_clock(task: Node) -> bool:
+    """A clock of a referral says when somebody has to act: it opens nobody's record."""
+    codings = _one(task.get("code")).get("coding", ())
+    return any(coding.get("system") == REFERRAL_CLOCK for coding in _each(codings))
 
 
 def _service_request(request: Node, base: str) -> Iterator[Relation]:

@@ -6,8 +6,10 @@ index checks the resource itself (hub.search.match).
 
 from functools import lru_cache
 from hashlib import blake2b
+from struct import Struct
 
 _SEPARATOR = "\x1f"  # validation refuses control characters in values, so that parts cannot run together
+_SIGNED = Struct(">q")
 
 
 LONGEST_REMEMBERED = 200  # characters: a sender must not fill the memory with its texts
@@ -15,14 +17,15 @@ LONGEST_REMEMBERED = 200  # characters: a sender must not fill the memory with i
 
 def key(*parts: str) -> int:
     """A signed 64-bit number for these parts."""
-    return _remembered(parts) if sum(map(len, parts)) <= LONGEST_REMEMBERED else _number(parts)
+    text = _SEPARATOR.join(parts)
+    return _remembered(text) if len(text) <= LONGEST_REMEMBERED else _number(text)
 
 
-@lru_cache(maxsize=4096)
-def _remembered(parts: tuple[str, ...]) -> int:
-    return _number(parts)
+@lru_cache(maxsize=8192)
+def _remembered(text: str) -> int:
+    return _number(text)
 
 
-def _number(parts: tuple[str, ...]) -> int:
-    text = _SEPARATOR.join(parts).encode("utf-8", "surrogatepass")
-    return int.from_bytes(blake2b(text, digest_size=8).digest(), "big", signed=True)
+def _number(text: str) -> int:
+    found: int = _SIGNED.unpack(blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest())[0]
+    return found

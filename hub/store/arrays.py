@@ -56,6 +56,13 @@ def among(dialect: str, wanted: Sequence[int]) -> tuple[str, Sequence[Any]]:
     return f"IN ({', '.join('?' * len(wanted))})", wanted
 
 
+def among_texts(dialect: str, wanted: Sequence[str]) -> tuple[str, Sequence[Any]]:
+    """The same for texts."""
+    if dialect == "postgresql":
+        return "= ANY (%s::varchar[])", (texts(wanted),)
+    return f"IN ({', '.join('?' * len(wanted))})", wanted
+
+
 def columns(types: Sequence[str], rows: Sequence[Sequence[Any]]) -> list[str]:
     """Rows as one literal a column."""
     return [LITERAL[of](values) for of, values in zip(types, zip(*rows, strict=True), strict=True)]

@@ -23,7 +23,8 @@ class Batch:
     """All that one commit writes. `replaced` holds (old, new); `index` the rows before and now by rid. With `merge`
     index rows may be there already: only where the resources are locked, so that nobody takes them away then.
     `facts` are (rid, patient, labels) of resources that stay as they are otherwise; `audit` the records of what was
-    asked for (hub.audit.recorder). `person` is the source person that what is created came with."""
+    asked for (hub.audit.recorder). `persons` are the source persons that what is created came with, by type and
+    id."""
 
     created: Sequence[Stored] = ()
     replaced: Sequence[tuple[Stored, Stored]] = ()
@@ -32,7 +33,7 @@ class Batch:
     merge: bool = False
     facts: Sequence[tuple[int, int, int]] = ()
     audit: Sequence[tuple[int, bytes]] = ()
-    person: int = 0
+    persons: Mapping[tuple[str, str], int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ Refuses: conditions that narrow nothing (`invalid`), those with parameters that 
 """
 
 from collections.abc import Collection, Iterable, Sequence
+from functools import lru_cache
 from typing import TypeVar
 from urllib.parse import parse_qsl, urlencode
 
@@ -33,6 +34,7 @@ _PRESENT = select(resource.c.type, resource.c.id).where(
 )
 
 
+@lru_cache(maxsize=1024)  # a commit asks twice
 def word(resource_type: str, condition: str) -> str:
     """What a condition asks, the same however it was escaped and ordered."""
     return f"{resource_type}?{urlencode(sorted(_pairs(condition)))}"

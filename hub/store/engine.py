@@ -64,6 +64,8 @@ class Database:
             self._open_sqlite()
         else:
             self._reads, self._writes = connecting.postgresql(self.url, pool_size)
+        # from the beginning: a listener that is added while another thread connects breaks that one
+        event.listen(self._reads, "connect", self._limited)
 
     def _open_sqlite(self) -> None:
         self._reads, self._writes = connecting.sqlite(self.url)
@@ -76,13 +78,16 @@ class Database:
     def limit_reads(self, seconds: float) -> None:
         """From now on nothing that a thread of this process reads takes longer: with PostgreSQL each statement of a
         connection for reading, with SQLite all that is done with one `read`. For a process that answers clients."""
-        listen = self._limit_sqlite if self.is_sqlite else connecting.limit_statements
-        event.listen(self._reads, "connect", lambda connection, _: listen(connection, seconds))
         self._read_seconds = seconds
         self._reads.dispose()
 
-    def _limit_sqlite(self, connection: Any, _seconds: float) -> None:
-        connection.set_progress_handler(self._is_over, STEPS)
+    def _limited(self, connection: Any, _record: object) -> None:
+        if self._read_seconds is None:
+            return
+        if self.is_sqlite:
+            connection.set_progress_handler(self._is_over, STEPS)
+        else:
+            connecting.limit_statements(connection, self._read_seconds)
 
     def _is_over(self) -> bool:
         return time.monotonic() > getattr(self._local, "deadline", NEVER)

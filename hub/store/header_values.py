@@ -9,6 +9,7 @@ from typing import NamedTuple
 from sqlalchemy import Connection, LargeBinary, Table, delete, func, insert, literal, select, update
 
 from hub.store.tables import history, idempotency, resource, subscription_counter
+from hub.store.tables_subscriptions import subscription_changed
 from hub.store.tables_subscriptions import subscription_secret as table
 
 TYPE = "Subscription"
@@ -42,6 +43,12 @@ def put(connection: Connection, subscription: str, sealed: Sealed | None) -> Non
     connection.execute(delete(table).where(table.c.subscription == subscription))
     if sealed is not None:
         connection.execute(insert(table).values(subscription=subscription, **sealed._asdict()))
+
+
+def count_change(connection: Connection) -> None:
+    """Subscriptions were written: whoever has read them reads them again (hub.notifications.active). The row is
+    held until the transaction ends, so that who sees a count sees all writes that it counts."""
+    connection.execute(update(subscription_changed).values(times=subscription_changed.c.times + 1))
 
 
 def owner_of(connection: Connection, subscription: str) -> str:

@@ -35,6 +35,10 @@ COLUMNS = (
 
 _NAMES = ", ".join(f"r.{column.name}" for column in COLUMNS)
 Row = tuple[Any, ...]
+_OF_ARRAYS = (
+    f"SELECT {_NAMES} FROM resource r WHERE (r.type, r.id) IN (SELECT * FROM unnest(%s::varchar[], %s::varchar[]))"
+)
+_LOCKED = " ORDER BY r.type, r.id FOR UPDATE"
 
 
 def current(connection: Connection, sight: Sight, resource_type: str, identity: str) -> Row | None:
@@ -42,6 +46,23 @@ def current(connection: Connection, sight: Sight, resource_type: str, identity: 
     also, values = condition(connection, sight, "r")
     rows = _rows(connection, _current(mark(connection), also), (resource_type, identity, *values))
     return rows[0] if rows else None
+
+
+def several(
+    connection: Connection, sight: Sight, identities: Iterable[tuple[str, str]], lock: bool = False
+) -> list[Row]:
+    """The rows of these (type, id), deleted or not, in their order; with `lock` nobody else changes them until the
+    transaction ends."""
+    ordered = sorted(set(identities))
+    if not ordered:
+        return []
+    also, values = condition(connection, sight, "r")
+    if connection.dialect.name == "postgresql":
+        types, ids = arrays.columns(("varchar", "varchar"), ordered)
+        return _rows(connection, _OF_ARRAYS + also + (_LOCKED if lock else ""), (types, ids, *values))
+    # the transaction holds the only right to write
+    one = _current("?", also)
+    return [row for pair in ordered for row in _rows(connection, one, (*pair, *values))]
 
 
 def earlier(connection: Connection, sight: Sight, rid: int, version: int) -> Row | None:

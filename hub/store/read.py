@@ -3,7 +3,7 @@
 Each takes Access first: what it may not see is not there.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -52,6 +52,13 @@ def current(connection: Connection, access: Access, resource_type: str, identity
     access.require("read", resource_type)
     row = keyed.current(connection, access.sight, resource_type, identity)
     return Stored(*row) if row else None
+
+
+def several(connection: Connection, access: Access, resource_type: str, ids: Iterable[str]) -> dict[str, Stored]:
+    """By id the current versions (perhaps deletions) of those that are there."""
+    access.require("read", resource_type)
+    rows = keyed.several(connection, access.sight, ((resource_type, identity) for identity in ids))
+    return {stored.id: stored for stored in (Stored(*row) for row in rows)}
 
 
 def versions(connection: Connection, access: Access, resource_type: str, identity: str) -> list[Stored]:

@@ -14,6 +14,7 @@ from hub.store.tables_identity import source_person
 
 Row = tuple[Any, ...]
 _NAMES = ", ".join(column.name for column in source_person.columns)
+_TYPES = ("bigint", "varchar", "varchar", "varchar", "varchar", "bytea", "bigint")
 _SELECT = f"SELECT {_NAMES} FROM source_person WHERE"
 _UPSERT = (
     f"INSERT INTO source_person ({_NAMES}) VALUES ({{values}}) ON CONFLICT (source, key) DO UPDATE SET"
@@ -33,6 +34,15 @@ def of_key(connection: Connection, source: str, key: str) -> Row | None:
     return found
 
 
+def of_keys(connection: Connection, wanted: Sequence[tuple[str, str]]) -> list[Row]:
+    """Of these (source, key): with PostgreSQL one statement."""
+    if connection.dialect.name != "postgresql":
+        return [row for each in wanted if (row := of_key(connection, *each))]
+    which = f"{_SELECT} (source, key) IN (SELECT * FROM unnest(%s::varchar[], %s::varchar[]))"
+    found: list[Row] = driver(connection).execute(which, arrays.columns(("varchar", "varchar"), wanted)).fetchall()
+    return found
+
+
 def of_number(connection: Connection, person: int) -> Row | None:
     found: Row | None = driver(connection).execute(f"{_SELECT} person = {mark(connection)}", (person,)).fetchone()
     return found
@@ -48,6 +58,17 @@ def put(connection: Connection, row: Row) -> None:
     """A row in the order of the table's columns; of one that is there the record changes, and a Patient and a home
     that were empty."""
     driver(connection).execute(_UPSERT.format(values=", ".join([mark(connection)] * len(row))), row)
+
+
+def put_all(connection: Connection, rows: Sequence[Row]) -> None:
+    """The same for several, each of another person: with PostgreSQL one statement."""
+    if connection.dialect.name != "postgresql":
+        for row in rows:
+            put(connection, row)
+        return
+    unnested = f"SELECT * FROM unnest({', '.join(f'%s::{of}[]' for of in _TYPES)})"
+    statement = _UPSERT.replace("VALUES ({values})", unnested)
+    driver(connection).execute(statement, arrays.columns(_TYPES, sorted(rows, key=lambda row: (row[1], row[2]))))
 
 
 def held_apart(connection: Connection, person: int, state: str) -> set[int]:

@@ -278,6 +278,9 @@ subscription_counter = Table(
     Column("events", BigInteger, nullable=False),
     # the client that asked for the Subscription as it stands: its secret signs, its rights are asked
     Column("owner", String(128), nullable=False),
+    # tries in a row that failed, and when something last reached the receiver
+    Column("failures", BigInteger, nullable=False, server_default="0"),
+    Column("reached", BigInteger, nullable=False, server_default="0"),
 )
 
 # what this deployment is searched by beyond R4, one row a definition and base; and the work of indexing it. A row

@@ -10,7 +10,7 @@ connection where each statement is a transaction, if nothing else is to be writt
 Raises Overtaken where a version that was read is not the current one any more.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Connection
@@ -18,22 +18,13 @@ from sqlalchemy import Connection
 from hub.search.edges import address
 from hub.search.index import IndexRows
 from hub.sight import Sight
-from hub.store import arrays
 from hub.store import batch as batch_
+from hub.store import keyed
 from hub.store.batch import PARTS, Batch, Rows
 from hub.store.engine import Overtaken, driver
-from hub.store.keyed import COLUMNS
 from hub.store.read import Stored
-from hub.store.sight import condition
 
 Identity = tuple[str, str]  # type, id
-
-_NAMES = ", ".join(column.name for column in COLUMNS)
-_OF_ARRAYS = (
-    f"SELECT {_NAMES} FROM resource WHERE (type, id) IN (SELECT * FROM unnest(%s::varchar[], %s::varchar[]))"
-)
-_LOCKED = " ORDER BY type, id FOR UPDATE"
-_ONE = f"SELECT {_NAMES} FROM resource WHERE type = ? AND id = ?"
 
 
 def held(
@@ -42,16 +33,7 @@ def held(
     """The current versions of these, as far as they are there for the caller; with `lock` nobody else changes them
     until the transaction ends. They are locked in one order, so that two transactions never wait for each other in
     a circle."""
-    ordered = sorted(set(identities))
-    if not ordered:
-        return {}
-    cursor = driver(connection)
-    also, values = condition(connection, sight, "resource")
-    if connection.dialect.name == "postgresql":
-        types, ids = arrays.columns(("varchar", "varchar"), ordered)
-        rows = cursor.execute(_OF_ARRAYS + also + (_LOCKED if lock else ""), (types, ids, *values)).fetchall()
-    else:  # the transaction holds the only right to write
-        rows = [row for pair in ordered for row in cursor.execute(_ONE + also, (*pair, *values)).fetchall()]
+    rows = keyed.several(connection, sight, identities, lock)
     return {(row[1], row[2]): Stored(*row) for row in rows}
 
 
@@ -70,16 +52,12 @@ def _rows(batch: Batch) -> Iterable[tuple[str, Rows]]:
     """The rows of each part of the statement, each in one order: two writers of the same new keys never wait for
     each other in a circle."""
     created = sorted(batch.created, key=lambda row: (row.type, row.id))
-    yield "created", [(*_columns(row), batch.person) for row in created]
+    yield "created", [(*_columns(row), batch.persons.get((row.type, row.id), 0)) for row in created]
     yield "replaced", [_next(old, new) for old, new in sorted(batch.replaced, key=lambda pair: pair[0].rid)]
     yield "facts", sorted(batch.facts)
-    for table, rows_of in _INDEXES.items():
-        gone: list[Any] = []
-        fresh: list[Any] = []
-        for rid, (before, now) in batch.index.items():
-            was, is_ = rows_of(before), rows_of(now)
-            gone += [(*row, rid) for row in was - is_]
-            fresh += [(*row, rid) for row in is_ - was]
+    changes = list(batch.index.items())
+    for table, (name, is_number) in _INDEXES.items():
+        gone, fresh = _changed(changes, name, is_number)
         if table == "index_consent":
             # one statement must not delete a row and insert another one in its place
             gone, fresh, changed = _in_place(gone, fresh)
@@ -88,6 +66,19 @@ def _rows(batch: Batch) -> Iterable[tuple[str, Rows]]:
         yield f"{table} {'merged' if batch.merge else 'fresh'}", sorted(fresh)
     yield "outbox", [tuple(row.get(name) for name in PARTS["outbox"].columns) for row in batch.outbox]
     yield "audit", batch.audit
+
+
+def _changed(
+    changes: Sequence[tuple[int, tuple[IndexRows, IndexRows]]], name: str, is_number: bool
+) -> tuple[list[Any], list[Any]]:
+    """The rows of one table that go and that come."""
+    gone: list[Any] = []
+    fresh: list[Any] = []
+    for rid, (before, now) in changes:
+        was, is_ = getattr(before, name), getattr(now, name)
+        for found, rows in ((gone, was - is_), (fresh, is_ - was)):
+            found += [(row, rid) for row in rows] if is_number else [(*row, rid) for row in rows]
+    return gone, fresh
 
 
 def _in_place(gone: list[Any], fresh: list[Any]) -> tuple[list[Any], list[Any], list[Any]]:
@@ -116,17 +107,17 @@ def _next(old: Stored, new: Stored) -> tuple[Any, ...]:
     )
 
 
-# the rows of an IndexRows, by the table that holds them
-_INDEXES: Mapping[str, Callable[[IndexRows], set[Any]]] = {
-    "index_token": lambda rows: {(number,) for number in rows.tokens},
-    "index_date": lambda rows: rows.dates,
-    "index_string": lambda rows: rows.strings,
-    "index_number": lambda rows: rows.numbers,
-    "index_reference": lambda rows: {(number,) for number in rows.edges},
-    "index_patient": lambda rows: {(number,) for number in rows.patients},
-    "index_about": lambda rows: {(number,) for number in rows.about},
-    "index_relation": lambda rows: rows.relations,
-    "index_consent": lambda rows: rows.consents,
+# where an IndexRows has the rows of each table, and whether they are numbers
+_INDEXES: Mapping[str, tuple[str, bool]] = {
+    "index_token": ("tokens", True),
+    "index_date": ("dates", False),
+    "index_string": ("strings", False),
+    "index_number": ("numbers", False),
+    "index_reference": ("edges", True),
+    "index_patient": ("patients", True),
+    "index_about": ("about", True),
+    "index_relation": ("relations", False),
+    "index_consent": ("consents", False),
 }
 
 

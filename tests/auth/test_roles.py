@@ -125,9 +125,16 @@ def test_a_referral_shows_a_minimum_and_no_diagnosis_medicine_or_visit() -> None
         assert {"id", "meta"} <= elements
 
 
+def test_who_sends_files_may_bring_them_and_a_plan_reads_none() -> None:
+    for role in ("county-behavioral-health", "ecm-provider", "ilos-provider", "plan"):
+        assert "c" in letters_of(role)["Binary"], role
+    assert letters_of("plan")["Binary"] == letters_of("ilos-provider")["Binary"] == {"c"}
+
+
 def test_a_plan_and_an_auditor_see_no_clinical_content() -> None:
     for role in ("plan", "auditor"):
-        assert not CONTENT & letters_of(role).keys()
+        letters = letters_of(role)
+        assert not {name for name in CONTENT & letters.keys() if letters[name] != {"c"}}  # files come in as Binary
     for name in ("Encounter", "ServiceRequest", "Task", "CareTeam", "EpisodeOfCare"):
         clinical = {"text", "contained", "extension", "reasonCode", "reasonReference", "diagnosis", "note", "input"}
         assert not elements_of_role("plan")[name] & clinical

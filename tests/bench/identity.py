@@ -26,7 +26,7 @@ def linked(name: str, people: int) -> Linking:
     """One of febrl.SETS, or the county with so many people."""
     if name != COUNTY:
         loaded = febrl.load(name)
-        return Linking(loaded, replace(LIMITS, least_population=len(loaded), twin_ssn4=1)).primed().run()
+        return Linking(loaded, replace(LIMITS, least_population=len(loaded), twin_ssn4=1)).run()
     made = county()
     return Linking(records(made.humans(people), made)).run()
 

@@ -1,7 +1,7 @@
 """Records arrive one after the other and find their member or none: hub.identity on an index in memory.
 
 A true pair are two records of one person. Precision and recall are of the pairs that end in one member, so that an
-error spreads as it would in the hub. The review share is of the records that wait for a person.
+error spreads as it would in the hub. The review share is of the records that a person is asked about.
 """
 
 import time
@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from hub.identity.blocking import COMMON, keys
+from hub.identity.candidates import MOST
 from hub.identity.decide import DISTINCT, LINK, REVIEW, Decision, among, decide
 from hub.identity.frequencies import Counted, terms
 from hub.identity.person import Person
@@ -26,7 +27,6 @@ class Linking:
     review: list[int] = field(default_factory=list)
     index: defaultdict[int, list[int]] = field(default_factory=lambda: defaultdict(list))
     frequencies: Counted = field(default_factory=Counted)
-    counted: bool = False
     known: dict[int, set[tuple[str, str]]] = field(default_factory=dict)  # terms of each member
     compared: int = 0
     seconds: float = 0  # spent on comparing
@@ -48,21 +48,12 @@ class Linking:
                 self.index[key].append(number)
         return self
 
-    def primed(self) -> "Linking":
-        """With the names of the whole file counted beforehand, as for a file that comes at once."""
-        for number, (_, person) in enumerate(self.records):
-            self.count(number, person)
-        self.counted = True
-        return self
-
     def candidates(self, own_keys: Iterable[int]) -> set[int]:
-        found: set[int] = set()
-        for key in own_keys:
-            others = self.index.get(key, ())
-            if len(others) <= COMMON:
-                found.update(others)
+        """Those whom the hub would compare (hub.identity.candidates)."""
+        shared = (self.index.get(key, ()) for key in sorted(own_keys))
+        found = Counter(other for others in shared if len(others) <= COMMON for other in others)
         self.most = max(self.most, len(found))
-        return found
+        return {other for other, _ in found.most_common(MOST)}
 
     def place(self, number: int, person: Person, candidates: set[int]) -> None:
         began = time.perf_counter()
@@ -71,11 +62,11 @@ class Linking:
             decision = decide(person, self.records[other][1], self.frequencies, self.limits)
             decisions[str(self.member[other])].append(decision)
             self.note(number, other, decision)
-        choice = among(decisions)
+        choice = among(decisions, self.limits)
         self.seconds += time.perf_counter() - began
         self.compared += len(candidates)
         self.member.append(int(choice.member) if choice.outcome == LINK else number)
-        if choice.outcome == REVIEW:
+        if choice.review:
             self.review.append(number)
         self.count(self.member[-1], person)
 
@@ -90,8 +81,6 @@ class Linking:
 
     def count(self, member: int, person: Person) -> None:
         """Persons are counted once, however many records they have."""
-        if self.counted:
-            return
         known = self.known.setdefault(member, set())
         new = set(terms(person)) - known
         self.frequencies.total += not known

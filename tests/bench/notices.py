@@ -1,6 +1,7 @@
 """From a hospital to a care manager: admissions of panel members, a Subscription, a receiver in this process.
 
-The time runs from the moment before a frame's first byte leaves until its notice has arrived in whole.
+The hub's panels have a million rows (tests.bench.roster). The time runs from the moment before a frame's first byte
+leaves until its notice has arrived in whole.
 """
 
 import asyncio
@@ -105,7 +106,7 @@ def _at(ground: Ground, rate: int, key: str) -> Iterator[Figure]:
     admissions = Admissions(size.members)
     with _receiving(arrived) as port:
         host = f"127.0.0.1:{port}"
-        with ground.serving(size.members, HUB_WEBHOOK_HOSTS=host) as running:
+        with ground.serving(size.members, size.roster, HUB_WEBHOOK_HOSTS=host) as running:
             _subscribe(running, f"http://{host}/notices")
             seconds = size.notices / rate
             asyncio.run(mllp.open_loop(running.hub.mllp_port, admissions, rate, CONNECTIONS, seconds))

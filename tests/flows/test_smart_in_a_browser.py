@@ -1,16 +1,13 @@
 """Both launches of SMART, as they happen: a running hub, Chromium, and the PyPI package fhirclient as the app.
 
-Where Chromium is missing these tests are skipped and say so; with HUB_REQUIRE_BROWSER=1 they fail instead.
+Where Chromium is missing these tests are skipped and say so (tests/flows/conftest.py).
 """
 
-import os
-import shutil
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -20,49 +17,15 @@ from fhirclient.client import FHIRClient
 from fhirclient.models.patient import Patient
 from fhirclient.server import FHIRNotFoundException
 from selenium import webdriver
-from selenium.common.exceptions import (
-    ElementClickInterceptedException,
-    ElementNotInteractableException,
-    NoSuchElementException,
-    StaleElementReferenceException,
-)
-from selenium.webdriver.chrome.options import Options
-from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
-from selenium.webdriver.support.wait import WebDriverWait
 
+from tests.flows.browsing import SECONDS, Person
 from tests.flows.hub_process import HubProcess, running
 from tests.flows.partners import register
 
 PASSWORD = "correct horse battery"
 SCOPE = "openid fhirUser offline_access patient/Patient.rs patient/Observation.rs"
 REGISTERED = f"{SCOPE} launch launch/patient"
-BINARIES = {"chromium": "/usr/bin/chromium", "chromedriver": "/usr/bin/chromedriver"}
-SECONDS = 20
-LEAVING = (StaleElementReferenceException, ElementClickInterceptedException, ElementNotInteractableException)
-
-
-def missing() -> str:
-    """Why there is no browser; empty where there is one."""
-    lost = [name for name, path in BINARIES.items() if not (shutil.which(name) or Path(path).exists())]
-    return f"not installed: {', '.join(lost)}" if lost else ""
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[webdriver.Chrome]:
-    reason = missing()
-    if reason and os.environ.get("HUB_REQUIRE_BROWSER") == "1":
-        pytest.fail(f"HUB_REQUIRE_BROWSER=1, but {reason}")
-    if reason:
-        pytest.skip(reason)
-    options = Options()
-    options.binary_location = shutil.which("chromium") or BINARIES["chromium"]
-    for flag in ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"):
-        options.add_argument(flag)
-    driver = webdriver.Chrome(options, Service(shutil.which("chromedriver") or BINARIES["chromedriver"]))
-    driver.set_page_load_timeout(SECONDS)
-    yield driver
-    driver.quit()
 
 
 @dataclass
@@ -163,34 +126,8 @@ def load(hub: HubProcess) -> None:
         assert answer.status_code in (200, 201), answer.text
 
 
-class Person:
-    """Somebody who looks at pages and uses what is on them, and waits for what is not there yet.
-
-    A click leads to a new page at some time after it; until then an element may be of the page that is leaving.
-    """
-
-    def __init__(self, driver: webdriver.Chrome):
-        self.driver = driver
-
-    def open(self, address: str) -> None:
-        self.driver.delete_all_cookies()
-        self.driver.get(address)
-
-    def until(self, done: Callable[[webdriver.Chrome], bool], what: str) -> None:
-        wait = WebDriverWait(self.driver, SECONDS, ignored_exceptions=(NoSuchElementException, *LEAVING))
-        wait.until(done, what)
-
-    def sees(self, text: str) -> None:
-        self.until(
-            lambda driver: text in driver.find_element(By.TAG_NAME, "body").text, f"{text} is not on the page"
-        )
-
-    def click(self, by: str, value: str) -> None:
-        def clicked(driver: webdriver.Chrome) -> bool:
-            driver.find_element(by, value).click()
-            return True
-
-        self.until(clicked, f"{value} is not on the page")
+class Robin(Person):
+    """Who has an account."""
 
     def sign_in(self) -> None:
         self.sees("Sign in")
@@ -198,22 +135,13 @@ class Person:
             self.driver.find_element(By.NAME, name).send_keys(value)
         self.press("Sign in")
 
-    def press(self, text: str) -> None:
-        self.click(By.XPATH, f"//button[normalize-space()='{text}']")
-
-    def choose(self, text: str) -> None:
-        self.click(By.XPATH, f"//label[contains(., '{text}')]")
-
-    def untick(self, value: str) -> None:
-        self.click(By.CSS_SELECTOR, f"input[type=checkbox][value='{value}']")
-
 
 @pytest.fixture
-def person(browser: webdriver.Chrome) -> Person:
-    return Person(browser)
+def person(browser: webdriver.Chrome) -> Robin:
+    return Robin(browser)
 
 
-def test_a_person_starts_an_app_and_chooses_a_patient(county: County, person: Person) -> None:
+def test_a_person_starts_an_app_and_chooses_a_patient(county: County, person: Robin) -> None:
     """Standalone launch."""
     smart = county.app.new()
     person.open(smart.authorize_url)
@@ -237,7 +165,7 @@ def test_a_person_starts_an_app_and_chooses_a_patient(county: County, person: Pe
     assert Patient.read("ann", done.server).id == "ann"
 
 
-def test_an_ehr_starts_an_app_about_the_patient_that_is_open(county: County, person: Person) -> None:
+def test_an_ehr_starts_an_app_about_the_patient_that_is_open(county: County, person: Robin) -> None:
     """EHR launch."""
     address = county.hub.command("launch", "chart", "--patient", "ann", "--user", "robin").strip()
     person.open(address)
@@ -251,7 +179,7 @@ def test_an_ehr_starts_an_app_about_the_patient_that_is_open(county: County, per
     assert done.patient.name[0].family == "Invented"
 
 
-def test_a_person_leaves_something_out(county: County, person: Person) -> None:
+def test_a_person_leaves_something_out(county: County, person: Robin) -> None:
     person.open(county.app.new().authorize_url)
     person.sign_in()
     person.choose("Ann Invented")
@@ -261,7 +189,7 @@ def test_a_person_leaves_something_out(county: County, person: Person) -> None:
     assert "Observation" not in county.app.finish().launch_context["scope"]
 
 
-def test_a_person_says_no(county: County, person: Person) -> None:
+def test_a_person_says_no(county: County, person: Robin) -> None:
     person.open(county.app.new().authorize_url)
     person.sign_in()
     person.choose("Ann Invented")
@@ -271,7 +199,7 @@ def test_a_person_says_no(county: County, person: Person) -> None:
         county.app.finish()
 
 
-def test_a_person_ends_the_access_of_an_app(county: County, person: Person) -> None:
+def test_a_person_ends_the_access_of_an_app(county: County, person: Robin) -> None:
     person.open(county.app.new().authorize_url)
     person.sign_in()
     person.choose("Ann Invented")

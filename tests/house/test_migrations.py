@@ -7,6 +7,7 @@ from sqlalchemy import Inspector, inspect
 from hub.store import (  # noqa: F401 - they join the metadata
     tables_audit,
     tables_auth,
+    tables_feeds,
     tables_glass,
     tables_identity,
     tables_notices,

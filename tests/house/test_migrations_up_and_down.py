@@ -1,4 +1,4 @@
-"""Revisions 0006 to 0010 go up and down again, step by step, with what is stored."""
+"""Revisions go up and down again, step by step, with what is stored."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +11,21 @@ from hub.store.engine import Database
 from hub.store.migrate import newest
 from tests.house.migrating import bare, down, up
 
-STEPS = ("0005", "0006", "0007", "0008", "0009", "0010", "0011", "0012", "0013")
+STEPS = (
+    "0005",
+    "0006",
+    "0007",
+    "0008",
+    "0009",
+    "0010",
+    "0011",
+    "0012",
+    "0013",
+    "0014",
+    "0015",
+    "0016",
+    "0017",
+)
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)])

@@ -33,6 +33,7 @@ NOT_CONSTANT = {
     "conformance/definitions/parameters.py": "a resource type; when tables are built",
     "conformance/fhirpath/functions.py": "matches() of invariants in definitions that the operator loaded",
     "auth/roles_page.py": "a name of the roles page; when it is printed",
+    "hub/feeds/moments.py": "the pattern of a feed's file names, escaped; the operator's",
     "hub/identity/strong.py": "the form of an MBI, put together of its letters",
 }
 # letters of the texts that a file's expressions see: those of an expression of a SearchParameter, which the module

@@ -22,8 +22,10 @@ GUIDES = {
     "us-core": "us_core_test_kit_requirements.csv",
     "g10": "onc_certification_g10_test_kit_requirements.csv",
     "smart": "smart_app_launch_test_kit_requirements.csv",
+    "bulk": "bulk_data_test_kit_requirements.csv",
+    "subscriptions": "subscriptions_test_kit_requirements.csv",
 }
-ROWS_OF_THE_HUB = "HJXSBTV"
+ROWS_OF_THE_HUB = "HJXSBTVC"
 Row = dict[str, str]
 
 

@@ -24,15 +24,17 @@ from conformance.terminology_capabilities import terminology_capabilities
 from conformance.validation import structure
 from hub import clock
 from hub.access import Access
+from hub.bulk.desk import Desk
 from hub.operations.call import Engines
 from hub.operations.terminology import by_url
 from hub.problems import Issue
+from hub.rest import beside, bulk_jobs
 from hub.rest.app import create_app
 from hub.rest.hub import Hub
 from hub.rest.limits import NO_LIMITS, Throttle
 from hub.search.query import Limits
 from hub.sight import ALL
-from hub.store import tables, tables_identity, tables_notices
+from hub.store import tables, tables_identity, tables_notices, tables_subscriptions
 from hub.store.engine import Database
 from hub.transactions import Transactions, Validate
 
@@ -64,6 +66,9 @@ WRITTEN = (
     tables_identity.identity_attempt,
     tables_notices.notice_event,
     tables_notices.notice_told,
+    tables_subscriptions.subscription_event,
+    tables_subscriptions.notice_attempt,
+    tables_subscriptions.socket_token,
 )
 
 # name of the client -> its scopes
@@ -127,6 +132,8 @@ def app_of(
     origins: tuple[str, ...] = (),
     throttle: Throttle = NO_LIMITS,
     guard: Callable[[dict[str, Any]], Access] | None = None,
+    desk: Desk | None = None,
+    websocket_url: str = "",
     **options: Any,
 ) -> Flask:
     """The hub's application as the front door puts it together."""
@@ -144,9 +151,12 @@ def app_of(
         guard=guard or scoped(database),
         shell=lambda bundle: structure.validate_bundle_shell(bundle, conditional_references=True),
         now=now,
-        engines=operation_engines(database),
+        engines=replace(operation_engines(database), bulk=desk, websocket_url=websocket_url),
     )
-    return create_app(hub, MAX_BODY, origins=origins, throttle=throttle)
+    app = create_app(hub, MAX_BODY, origins=origins, throttle=throttle)
+    for door in bulk_jobs.doors(desk) if desk else ():
+        beside.add(app, hub, throttle, door)
+    return app
 
 
 @dataclass(frozen=True)

@@ -20,3 +20,18 @@ def wait_for(log: str) -> None:
     while not Path(log).exists():
         time.sleep(0.01)
     time.sleep(0.2)
+
+
+class Marking:
+    """A role that notes the number of its process, and that it was stopped."""
+
+    def __init__(self, log: str):
+        self.log = Path(log)
+
+    def start(self) -> None:
+        with self.log.open("a") as file:
+            file.write(f"started {os.getpid()}\n")
+
+    def stop(self) -> None:
+        with self.log.open("a") as file:
+            file.write(f"stopped {os.getpid()}\n")

@@ -9,11 +9,18 @@ from flask import Flask
 from sqlalchemy import Connection, insert
 
 from auth.guard import Guard
+from auth.notices import NoticeRights
 from auth.tokens import token_hash
 from conformance.validation import structure
 from hub import clock
+from hub.bulk import jobs
+from hub.bulk.desk import Desk
+from hub.bulk.exporting import Exporting
+from hub.bulk.lane import BulkLane
+from hub.rest import beside, bulk_jobs
 from hub.rest.app import create_app
 from hub.rest.hub import Hub
+from hub.rest.limits import NO_LIMITS
 from hub.search.query import Limits
 from hub.store import tables, tables_auth
 from hub.store.engine import Database
@@ -29,22 +36,33 @@ PURPOSES = {"plan": "HPAYMT HOPERAT", "member": "PATRQT", "ilos-provider": "TREA
 
 def application(database: Database, transactions: Transactions | None = None) -> Flask:
     """The hub as the front door puts it together, with large pages."""
-    return create_app(
-        Hub(
-            database=database,
-            transactions=transactions or Transactions(database, validator, lambda changes: (), BASE),
-            base=BASE,
-            secret=SECRET,
-            limits=Limits(page=50, most=1000, base=BASE),
-            cursor_seconds=600,
-            most_entries=20,
-            capabilities=lambda: {"resourceType": "CapabilityStatement"},
-            guard=Guard(database).access_of,
-            shell=lambda bundle: structure.validate_bundle_shell(bundle, conditional_references=True),
-            engines=replace(operation_engines(database), member_matches=1_000_000),
-        ),
-        MAX_BODY,
+    desk, lane = bulk(database)
+    hub = Hub(
+        database=database,
+        transactions=transactions or Transactions(database, validator, lambda changes: (), BASE),
+        base=BASE,
+        secret=SECRET,
+        limits=Limits(page=50, most=1000, base=BASE),
+        cursor_seconds=600,
+        most_entries=20,
+        capabilities=lambda: {"resourceType": "CapabilityStatement"},
+        guard=Guard(database).access_of,
+        shell=lambda bundle: structure.validate_bundle_shell(bundle, conditional_references=True),
+        engines=replace(operation_engines(database), member_matches=1_000_000, bulk=desk),
     )
+    app = create_app(hub, MAX_BODY)
+    for door in bulk_jobs.doors(desk):
+        beside.add(app, hub, NO_LIMITS, door)
+    app.extensions["bulk"] = lane
+    return app
+
+
+def bulk(database: Database) -> tuple[Desk, BulkLane]:
+    """Where exports are asked for, and what does them when it is told to."""
+    access_of = NoticeRights(database, SECRET).access_of
+    exporting = Exporting(database, access_of, Limits(base=BASE), keep=HOUR)
+    lane = BulkLane(database, {jobs.EXPORT: exporting}, keep=HOUR)
+    return Desk(database, access_of, BASE, most=1_000_000, margin=0), lane
 
 
 def register(database: Database, members: Iterable[int]) -> None:

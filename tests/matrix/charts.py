@@ -18,11 +18,13 @@ CONFIDENTIALITY = "http://terminology.hl7.org/CodeSystem/v3-Confidentiality"
 SYSTEM = "https://county.invalid/canary"
 OPIOIDS = {"coding": [{"system": ICD10, "code": "F11.20"}]}
 PLAIN = {"coding": [{"system": ICD10, "code": "E11.9"}]}
+HMIS_LABELS = "https://calaim-hub.example/fhir/CodeSystem/security-label"
 SECURITY: Mapping[str, tuple[tuple[str, str], ...]] = {
     "part2": ((ACT_CODE, "42CFRPart2"),),
     "psy": ((ACT_CODE, "PSY"),),
     "hiv": ((ACT_CODE, "HIV"),),
     "mixed": ((ACT_CODE, "PSY"), (ACT_CODE, "HIV")),
+    "hmis": ((HMIS_LABELS, "HMIS"),),
     "unknown": ((CONFIDENTIALITY, "V"),),
 }
 

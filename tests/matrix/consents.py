@@ -157,6 +157,15 @@ def _proxy_lapsed(c: Chart) -> Written:
     yield consent(c, PERMIT, **signed_by_parent(c))
 
 
+def _hmis_roi(c: Chart) -> Written:
+    yield consent(c, {"type": "permit", "actor": to(*NAMED)}, **form("hmis-roi"))
+
+
+def _hmis_roi_expired(c: Chart) -> Written:
+    period = {"start": day(-30), "end": day(-1)}
+    yield consent(c, {"type": "permit", "actor": to(*NAMED), "period": period}, **form("hmis-roi"))
+
+
 STATES: Mapping[str, Callable[[Chart], Written]] = {
     "none": _none,
     "tpo": _tpo,
@@ -171,6 +180,8 @@ STATES: Mapping[str, Callable[[Chart], Written]] = {
     "ab133-without-medi-cal": _ab133,
     "minor": _minor,
     "proxy-lapsed": _proxy_lapsed,
+    "hmis-roi": _hmis_roi,
+    "hmis-roi-expired": _hmis_roi_expired,
 }
 
 

@@ -40,7 +40,7 @@ ACTORS = (
     Actor("stranger", "ehr", token="wrong-audience"),
 )
 RELATIONS = ("assigned", "referred", "ended", "future", "never", "merged", "other-county")
-LABELS = ("none", "sud-code", "part2", "psy", "hiv", "mixed", "unknown")
+LABELS = ("none", "sud-code", "part2", "psy", "hiv", "mixed", "hmis", "unknown")
 CONSENTS = (
     "none",
     "tpo",
@@ -55,6 +55,8 @@ CONSENTS = (
     "ab133-without-medi-cal",
     "minor",
     "proxy-lapsed",
+    "hmis-roi",
+    "hmis-roi-expired",
 )
 
 
@@ -88,8 +90,8 @@ EXITS = (
     Exit("E18", "conditional interactions"),
     Exit("E19", "patch and Prefer: return=representation"),
     Exit("E20", "GET in a batch"),
-    Exit("E21", "bulk export", "bulk data"),
-    Exit("E22", "export manifest", "bulk data"),
+    Exit("E21", "bulk export"),
+    Exit("E22", "export manifest"),
     Exit("E23", "notice with content"),
     Exit("E24", "notice with ids, or empty"),
     Exit("E25", "retried notice"),

@@ -1,6 +1,7 @@
 """Exits that list: each is asked over the whole world with a few requests, and answers for every chart."""
 
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 from tests.matrix.asker import BY_NAME, Ask, Asker, Charts, Evidence, grouped, listed
 from tests.matrix.canaries import canaries, identity
@@ -88,6 +89,36 @@ def groups(ask: Asker, world: World, charts: Charts) -> Iterator[Evidence]:
         assert total.json["total"] == len(listed), "the count of Groups is not that of those shown"
 
 
+def export(ask: Asker, world: World, charts: Charts) -> Iterator[Evidence]:
+    """People and apps of one patient export nothing; a patient's Binary is read, not exported."""
+    for path in ("/$export", "/Patient/$export?_elements=id"):
+        leaving = b"\n".join(data for _, data in exported(ask, path))
+        only = frozenset[str]() if "_elements" in path else None
+        for each in listed("E21", leaving, world.every, KINDS, only):
+            yield each._replace(firm=ask.actor.policy != "member" and BY_NAME[each.short].type != "Binary")
+
+
+def manifest(ask: Asker, world: World, charts: Charts) -> Iterator[Evidence]:
+    """It counts what its files hold, and tells nothing else."""
+    for file, data in exported(ask, "/$export?_since=2000-01-01T00:00:00Z"):
+        assert file["count"] == data.count(b"\n"), "a manifest counts other than what leaves"
+    yield from ()
+
+
+def exported(ask: Asker, path: str) -> Iterator[tuple[dict[str, Any], bytes]]:
+    """The files of an export, each as its manifest tells it."""
+    kicked = ask.ask("E22", "GET", path, Prefer="respond-async")
+    if kicked.status_code != 202:
+        return
+    job = kicked.headers["Content-Location"].partition("/fhir")[2]
+    while ask.app.extensions["bulk"].bulk():
+        pass
+    told = ask.ask("E22", "GET", job).json
+    for kind in ("output", "deleted", "error"):
+        for file in told.get(kind, ()):
+            yield file, ask.ask("E21", "GET", file["url"].partition("/fhir")[2]).data
+
+
 LISTS: Mapping[str, Ask] = {
     "E04 type": history_type,
     "E04 system": history_system,
@@ -98,5 +129,7 @@ LISTS: Mapping[str, Ask] = {
     "E12": pages,
     "E13": shaped,
     "E14": order,
+    "E21": export,
+    "E22": manifest,
     "E33": groups,
 }

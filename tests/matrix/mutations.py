@@ -32,6 +32,41 @@ class Mutation(NamedTuple):
 
 MUTATIONS: tuple[Mutation, ...] = (
     Mutation(
+        "E21 what is chosen and what is downloaded",
+        "hub/store/chosen.py",
+        """    also, values = condition(connection, sight, "r")
+    for start""",
+        """    also, values = "", ()
+    for start""",
+    ),
+    Mutation(
+        "E21 minimum sets at the download",
+        "hub/bulk/downloading.py",
+        "    left = leaving(connection, access, rows, base).rows\n",
+        "    left = rows\n",
+    ),
+    Mutation(
+        "E21 scopes at the download",
+        "hub/bulk/downloading.py",
+        "for row in _versions(connection, access, found) if may_have(access, row.type)]",
+        "for row in _versions(connection, access, found)]",
+        ("tests/hub/bulk/test_export_access.py",),
+    ),
+    Mutation(
+        "E21 the scopes of the token that asked",
+        "hub/bulk/exporting.py",
+        "    if not by:\n        return access\n    found",
+        "    if by is not None:\n        return access\n    found",
+        ("tests/hub/bulk/test_export_access.py",),
+    ),
+    Mutation(
+        "E22 whose job it is",
+        "hub/bulk/jobs.py",
+        "mine = (bulk_job.c.id == identity, bulk_job.c.client == client, bulk_job.c.expires > now)",
+        "mine = (bulk_job.c.id == identity, bulk_job.c.expires > now)",
+        ("tests/hub/bulk/test_export_access.py",),
+    ),
+    Mutation(
         "E01 read",
         "hub/store/keyed.py",
         """    also, values = condition(connection, sight, "r")
@@ -241,6 +276,38 @@ MUTATIONS: tuple[Mutation, ...] = (
         "content = told_labels.given(self._connection, self._access, old, content)",
         "pass",
         ("tests/hub/test_told_labels.py",),
+    ),
+    Mutation(
+        "HMIS opens with any consent",
+        "hub/rights/consent_forms.py",
+        "CONSENTED = ALL_BITS & ~(OTHER | HMIS)",
+        "CONSENTED = ALL_BITS & ~OTHER",
+        ("tests/hub/rights",),
+    ),
+    Mutation(
+        "HMIS opens to a class and to everybody",
+        "hub/rights/consents.py",
+        "        return NOTES | HMIS\n    return SUBSTANCE_USE | NOTES | HMIS if",
+        "        return NOTES\n    return SUBSTANCE_USE | NOTES if",
+        ("tests/hub/rights",),
+    ),
+    Mutation(
+        "HMIS opens to nobody",
+        "hub/rights/consent_forms.py",
+        "Form(labels=HMIS, most=HMIS)",
+        "Form(labels=0, most=0)",
+    ),
+    Mutation(
+        "a release of HMIS information tells nothing",
+        "hub/rights/consent_forms.py",
+        "return self.labels if self.describes else self.labels & HMIS",
+        "return self.labels if self.describes else 0",
+    ),
+    Mutation(
+        "the label HMIS is free for a provider",
+        "auth/label_policy.csv",
+        "HMIS,never,consent,consent,consent",
+        "HMIS,never,consent,consent,free",
     ),
 )
 

@@ -49,6 +49,7 @@ RELATIONS = {
 # --- labels: what each role sees without a consent, and what only a consent opens -------------------------------
 SUD = frozenset(("SUD", "42CFRPart2"))
 GUARDED = SUD | {"PSY", "HIV", "STD", "SDV"}  # labels that a consent can open; any other opens to nobody
+HMIS = frozenset(("HMIS",))  # but for this one: its own release of information opens it, to whom that names
 FREE = {
     "ehr": frozenset(("PSY",)),
     "county-behavioral-health": frozenset(("PSY",)),
@@ -64,6 +65,7 @@ LABELS = {
     "psy": frozenset(("PSY",)),
     "hiv": frozenset(("HIV",)),
     "mixed": frozenset(("SUD", "PSY", "HIV")),
+    "hmis": HMIS,
     "unknown": frozenset(("unknown",)),
 }
 
@@ -85,6 +87,8 @@ CONSENTS = {
     "ab133-without-medi-cal": NOTHING,
     "minor": NOTHING,
     "proxy-lapsed": NOTHING,
+    "hmis-roi": (NAMED, HMIS),
+    "hmis-roi-expired": NOTHING,
 }
 
 # --- what an exit can show at all -------------------------------------------------------------------------------
@@ -120,9 +124,9 @@ def decide(actor: str, relation: str, labels: str, consent: str, exit_: str, typ
 
 
 def _labels(type_: str, labels: str, consent: str) -> frozenset[str]:
-    """A consent record tells of what it is about: of a substance use disorder."""
+    """A consent record tells of what it is about: of a substance use disorder, or of a record in an HMIS."""
     if type_ == "Consent":
-        return LABELS["none"] if consent == "none" else LABELS["sud-code"]
+        return LABELS["none"] if consent == "none" else HMIS if consent.startswith("hmis") else LABELS["sud-code"]
     return LABELS.get(labels, LABELS["unknown"])
 
 

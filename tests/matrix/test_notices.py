@@ -38,6 +38,7 @@ LABELS = ("none", "sud-code", "part2", "psy", "unknown")
 SILENT_ACTORS = ("plan", "member")
 CONTENTS = ("full-resource", "id-only", "empty")
 _FOCUS = re.compile(rb"Encounter/zqenc([0-9]+)zid")
+_NUMBER = re.compile(rb'"event-number","valueString":"([0-9]+)"')
 _numbers = itertools.count(1)
 
 
@@ -50,6 +51,7 @@ class Office:
     receiver: Receiver
     askers: list[Asker]
     time: datetime = field(default_factory=lambda: datetime.now(UTC))
+    names: dict[tuple[str, int, str], str] = field(default_factory=dict)  # of their Subscriptions
 
     def __post_init__(self) -> None:
         chosen = read_settings(
@@ -92,7 +94,24 @@ class Office:
         for ask in self.askers:
             endpoint = f"{self.receiver.url}/{ask.actor.name}/{ask.member}/{content}"
             asked = wanted(endpoint, content=content)
-            ask.ask("", "POST", "/Subscription", {name: value for name, value in asked.items() if name != "id"})
+            body = {name: value for name, value in asked.items() if name != "id"}
+            answer = ask.ask("", "POST", "/Subscription", body)
+            if answer.status_code == 201:
+                self.names[ask.actor.name, ask.member, content] = answer.json["id"]
+
+    def kept(self, ask: Asker, name: str, content: str) -> Iterator[bytes]:
+        """The pages of `$events`."""
+        first = 1
+        while True:
+            path = f"/Subscription/{name}/$events?eventsSinceNumber={first}&content={content}"
+            answer = ask.ask("", "GET", path)
+            if answer.status_code != 200:
+                return
+            yield answer.data
+            numbers = [int(number) for number in _NUMBER.findall(answer.data)]
+            if not numbers:
+                return
+            first = max(numbers) + 1
 
     def told(self, ask: Asker, content: str) -> list[bytes]:
         """The notices that reached an actor; handshakes are none."""
@@ -146,6 +165,7 @@ def test_subscribers_are_told_what_the_oracle_allows(office: Office) -> None:
         judge.hear(ask, _evidence(office, ask, firm))
         judge.scan(ask)
         _check_empty(office, ask)
+        _check_kept(office, ask)
     assert not judge.wrong, f"{len(judge.wrong)} disagreements:\n" + "\n".join(judge.wrong[:25])
     assert len(judge.cells) > 500
 
@@ -166,6 +186,19 @@ def _check_empty(office: Office, ask: Asker) -> None:
     empty = office.told(ask, "empty")
     assert not any(_FOCUS.search(body) or canaries(body) for body in empty)
     assert len(empty) == len(office.told(ask, "id-only")) == len(office.told(ask, "full-resource")), ask.actor.name
+
+
+def _check_kept(office: Office, ask: Asker) -> None:
+    """`$events` tells whoever asks what was sent, whole and by name, and no more."""
+    for content in CONTENTS:
+        name = office.names.get((ask.actor.name, ask.member, content))
+        sent = office.told(ask, content)
+        if name is None:
+            assert sent == []
+            continue
+        found = b"".join(office.kept(ask, name, content))
+        assert set(_FOCUS.findall(found)) == set(_FOCUS.findall(b"".join(sent))), (ask.actor.name, content)
+        assert canaries(found) == canaries(b"".join(sent)), (ask.actor.name, content)
 
 
 def test_a_retry_asks_anew_who_may_see_it(office: Office) -> None:

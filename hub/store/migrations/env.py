@@ -5,6 +5,8 @@ from alembic import context
 from hub.store import (  # noqa: F401 - they join the metadata
     tables_audit,
     tables_auth,
+    tables_bulk,
+    tables_feeds,
     tables_glass,
     tables_identity,
     tables_notices,

@@ -1,6 +1,11 @@
-import pytest
+from typing import Any
 
-from adapters.adt.message import parse
+import hl7
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from adapters.adt.message import _field, parse
 from fhir_mappings.adt.problems import Unreadable
 from fhir_mappings.adt.records import CWE, CX, DELETE, PL, XPN, XTN
 from tests.fhir_mappings.adt.factory import adt
@@ -16,6 +21,19 @@ def test_a_message_is_read_into_its_typed_parts() -> None:
     assert found.visit.location == PL("4W", "412", "B", "SMC")
     assert found.visit.patient_class == CWE("I")
     assert (len(found.insurances), len(found.next_of_kin)) == (1, 1)
+
+
+def levels(field: Any) -> list[list[list[str]]]:
+    """The library leaves out the levels that have no separator."""
+    repetitions = ([one] if isinstance(one, str) else one for one in field)
+    return [[[each] if isinstance(each, str) else list(map(str, each)) for each in one] for one in repetitions]
+
+
+@settings(max_examples=300)
+@given(st.text("AbZ9 .^~&", min_size=1, max_size=30))
+def test_a_field_is_taken_apart_as_the_hl7_library_does(sent: str) -> None:
+    library = hl7.parse(f"MSH|^~\\&|\rZZZ|{sent}|end")[1][1]
+    assert _field(sent, "|^~\\&", "utf-8", "ZZZ-1") == levels(library)
 
 
 def test_empty_says_nothing_and_the_null_deletes() -> None:

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import date, timedelta
+from random import random
+from time import sleep
 
 import pytest
 
@@ -19,7 +21,7 @@ from tests.fhir_mappings.adt.factory import adt
 from tests.fhir_mappings.adt.stay import ROWS
 
 NODES, THREADS, HOSPITALS = 3, 64, ("SMC", "NVH")
-TRIES = 40  # as the worker does: whoever was overtaken comes again
+TRIES = 200  # as the worker does: whoever was overtaken comes again, a moment later
 LETTERS = "abcdefghij"
 
 
@@ -55,6 +57,7 @@ def all_at_once(nodes: list[Ward], people: int) -> None:
             with suppress(Overtaken):
                 _worked(nodes[place % NODES], message)
                 return
+            sleep(random() / 10)
         raise Overtaken
 
     with ThreadPoolExecutor(THREADS) as pool:

@@ -2,15 +2,17 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from sqlalchemy import select
 
 from adapters.adt.members import Members
 from hub.notifications import counters
-from hub.notifications.events import EVENT, NOTICE, effects
+from hub.notifications.events import EVENT, NOTICE, Event, effects
 from hub.notifications.fan_out import FanOut
-from hub.notifications.topics import TOPICS
+from hub.notifications.round import resource_at
+from hub.notifications.topics import ADMISSION, CANCEL, DISCHARGE, TRANSFER
 from hub.sight import ALL
 from hub.store.engine import Database
 from hub.store.tables import outbox
@@ -31,13 +33,17 @@ class Told(Ward):
         self.transactions = Transactions(self.database, _validate, effects, BASE, self._now)
         asks = Members(self.database, CIN_SYSTEM, self._now)
         self.processor = replace(self.processor, transactions=self.transactions, members=asks)
-        fan_out = FanOut(self.database, lambda *_: {}, BASE, self._now)
+        fan_out = FanOut(self.database, self._look, BASE, self._now)
         self.worker = Worker(self.database, {}, {EVENT: fan_out}, {}, now=self._now)
-        for url in TOPICS:
+        for url in (ADMISSION, DISCHARGE, TRANSFER, CANCEL):
             name = url.rpartition("-")[2]
             resource = wanted("https://plan.invalid/hook", name, topic=url, status="active")
             self.transactions.commit([single("PUT", "Subscription", id=name, resource=resource)], CLIENT)
             self.database.writing(lambda connection, name=name: counters.own(connection, name, "client-lantern"))
+
+    def _look(self, _owner: str, event: Event) -> dict[str, Any] | None:
+        with self.database.read() as connection:
+            return resource_at(connection, event, BASE)
 
     def told(self, *raws: bytes) -> list[str]:
         """All notices there are, after these messages."""

@@ -3,8 +3,9 @@
 from pathlib import Path
 from typing import Any
 
-from conformance.capability_statement import capability_statement
+from conformance.capability_statement import INSTANTIATES, SUBSCRIPTION, TOPIC, capability_statement
 from conformance.packages.catalog import Catalog
+from hub.notifications.topics import TOPICS
 from tests.conformance.profiles.packs import BASE, profile, write
 
 
@@ -24,4 +25,14 @@ def test_supported_profiles_are_those_of_loaded_packages(tmp_path: Path) -> None
 def test_without_packages_the_statement_says_so() -> None:
     told = statement(None)["rest"][0]
     assert told["documentation"].startswith("Without profile packages")
-    assert not any("supportedProfile" in each for each in told["resource"])
+    named = {each["type"]: each["supportedProfile"] for each in told["resource"] if "supportedProfile" in each}
+    assert named == {"Subscription": [SUBSCRIPTION]}
+
+
+def test_subscriptions_tell_their_profile_and_every_topic() -> None:
+    whole = statement(None)
+    (told,) = [each for each in whole["rest"][0]["resource"] if each["type"] == "Subscription"]
+    assert told["extension"] == [{"url": TOPIC, "valueCanonical": url} for url in TOPICS]
+    assert {"status", "events", "get-ws-binding-token"} <= {each["name"] for each in told["operation"]}
+    assert {"url", "status"} <= {each["name"] for each in told["searchParam"]}
+    assert whole["instantiates"] == list(INSTANTIATES)

@@ -1,9 +1,9 @@
 import pytest
 
 from fhir_mappings.adt.facilities import Facilities
-from fhir_mappings.adt.npi import is_npi
 from fhir_mappings.adt.problems import UnknownFacility
 from fhir_mappings.adt.visit import KnownMember, visit_bundle
+from hub.fhir.npi import is_npi
 from tests.fhir_mappings.adt.stay import ARRIVAL, CIN_SYSTEM, FACILITIES, ROWS, TABLES, message
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from adapters.adt.message import parse
@@ -162,6 +162,13 @@ def test_fixtures_are_invented_and_of_a_real_size(path: Any) -> None:
     assert b"TEST" in raw.upper()
 
 
+def _is_utf8(raw: bytes) -> bool:
+    try:
+        return not raw.isascii() and bool(raw.decode())
+    except UnicodeDecodeError:
+        return False
+
+
 @settings(max_examples=60, deadline=None)
 @given(
     st.sampled_from(["|^~\\&", "#*~!%", "|^~\\&#", "$@+?/"]),
@@ -173,6 +180,9 @@ def test_delimiters_line_ends_and_character_sets_change_no_word(
     marks: str, line_end: str, charset: tuple[str, str], words: str
 ) -> None:
     """Whatever delimiters a message declares, words with them inside come back as they were."""
+    assume(
+        charset[1] != "latin-1" or not _is_utf8(words.encode("latin-1"))
+    )  # that is refused: adapters.adt.charset
     plain = "|^~\\&"
     raw = adt(fields={"PV2-3": "^WORDS"}, charset=charset[0], line_end="\r").decode()
     head, rest = raw[:8], raw[8:]

@@ -115,6 +115,7 @@ SECURITY = {
     "key-change": ("110113", {DICOM, AUDIT_EVENT}),
     "user-change": ("110113", {DICOM}),
     "node-authentication": ("110113", {DICOM}),
+    "unsafe-file": ("110113", {AUDIT_EVENT}),
     "break-glass-start": ("110113", {DICOM}),
     "break-glass-end": ("110113", {DICOM}),
     "notice": ("rest", {INTERACTION, AUDIT_EVENT}),

@@ -106,6 +106,7 @@ def test_another_scheme_has_its_own_keys() -> None:
         {"family": "Nonesuch"},
         {"family": "Exampla", "given": "Fauxfield", "born": "1971-05-30"},
         {"family": "Nonesuch", "given": "Testina", "born": "1980-09-09", "ssn": SSN},
+        {"family": "Nonesuch", "born": "1971-05-30", "ssn": SSN},
         {"family": "Nonesuch", "given": "Testina", "born": "", "phones": ["559-555-2368"]},
         {"family": "Nonesuch", "given": "Testina", "born": "", "addresses": [STREET]},
         {"family": "Nonesuch", "given": "Testina", "born": "", "identifiers": [cin("91234567A")]},
@@ -117,6 +118,7 @@ def test_another_scheme_has_its_own_keys() -> None:
         "married",
         "swapped",
         "ssn4 and year",
+        "ssn4 and given",
         "phone",
         "address",
         "cin",
@@ -159,10 +161,19 @@ def test_a_small_county_keeps_its_true_pairs() -> None:
 
 def test_a_share_is_between_the_common_and_the_rare() -> None:
     young, old = Counted(), frequencies(family_garcia=1200)
-    common, least = SHARES["family"]
+    common, _, least = SHARES["family"]
     assert share(young, "family", "garcia") == common
     assert share(old, "family", "garcia") == pytest.approx(0.012, rel=0.01)
     assert share(old, "family", "nonesuch") == least
+
+
+def test_who_is_compared_does_not_make_the_own_name_common() -> None:
+    few = Counted(1000)
+    nobody = share(few, "given", "exampla")
+    few.counts["given", "exampla"] = 1
+    assert share(few, "given", "exampla") == nobody
+    few.counts["given", "exampla"] = 2
+    assert share(few, "given", "exampla") > nobody
 
 
 def test_a_person_is_counted_once_for_each_term() -> None:

@@ -158,9 +158,33 @@ def test_twins_with_nearly_one_name_wait(one: str, other: str) -> None:
     assert "twins" in guards
 
 
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ({"given": "Jaden", "sex": "male"}, {"given": "Jada"}),
+        ({"given": "Christian", "sex": "male"}, {"given": "Christina"}),
+        ({"given": "Elizabeth", "sex": "male"}, {"given": "Betty"}),
+        ({"given": "Maria Elena"}, {"given": "Maria Teresa"}),
+    ],
+)
+def test_twins_who_were_both_given_their_mothers_ssn_wait(one: dict[str, str], other: dict[str, str]) -> None:
+    outcome, guards = of(someone(**one, **EVERYTHING), someone(**other, **EVERYTHING))
+    assert outcome == REVIEW
+    assert "twins" in guards
+
+
 def test_two_places_in_a_multiple_birth_are_two_persons() -> None:
     one, other = someone(order=1, **EVERYTHING), someone(order=2, **EVERYTHING)
     assert of(one, other) == (DISTINCT, ("multiple birth",))
+
+
+@pytest.mark.parametrize("other", [{"ssn": "219-09-4322"}, {"ssn": "219-09-8888"}, {"sex": "male", "ssn": ""}])
+def test_twins_of_whom_one_is_called_by_a_nickname_of_the_other_wait(other: dict[str, str]) -> None:
+    one = someone(given="Elizabeth", **EVERYTHING)
+    outcome, guards = of(one, someone(given="Betty", **{**EVERYTHING, **other}))
+    assert outcome == REVIEW
+    assert "twins" in guards
+    assert of(one, someone(given="Betty", **EVERYTHING)) == (LINK, ())
 
 
 def test_one_of_a_multiple_birth_is_not_linked_by_a_similar_name() -> None:
@@ -240,6 +264,41 @@ def test_an_address_and_a_phone_of_many_say_nothing() -> None:
     assert {e.level for e in decided(*pair).evidence if e.field in ("phone", "address")} == {"same"}
 
 
+def test_an_address_of_many_says_nothing_however_it_is_written() -> None:
+    one, other = someone(addresses=[STREET]), someone(addresses=[(["12 Nowere Street"], "Exampleton", "00001")])
+    crowd = frequencies()
+    levels = [{e.field: e.level for e in decide(one, other, crowd).evidence}["address"]]
+    crowd.counts["address", one.addresses[0].key] = 9
+    levels += [
+        {e.field: e.level for e in decide(*pair, crowd).evidence}["address"]
+        for pair in ((one, other), (other, one))
+    ]
+    assert levels == ["near", "shared", "shared"]
+
+
+def test_names_may_be_swapped_and_each_hold_a_slip() -> None:
+    found = decided(someone("Exampal", "Fauxfeild", **EVERYTHING), someone("Fauxfield", "Exampla", **EVERYTHING))
+    assert {e.field: e.level for e in found.evidence}["given"] == "swapped"
+    assert found.outcome == LINK
+
+
+def test_a_space_within_a_given_name_is_a_slip() -> None:
+    found = decided(someone(given="Exam pa"), someone(given="Exampla"))
+    assert {e.field: e.level for e in found.evidence}["given"] == "close"
+
+
+@pytest.mark.parametrize(
+    ("given_name", "born", "outcome"),
+    [("Betty", "1989-06-30", LINK), ("Elisabet", "1989-06-30", REVIEW), ("Betty", "1951-06-30", REVIEW)],
+    ids=["a nickname", "a similar name", "a generation apart"],
+)
+def test_over_another_birth_date_the_own_name_and_ssn4_link_unless_a_generation_lies_between(
+    given_name: str, born: str, outcome: str
+) -> None:
+    other = someone(given=given_name, born=born, **EVERYTHING)
+    assert of(someone(given="Elizabeth", **EVERYTHING), other)[0] == outcome
+
+
 def test_swapped_names_need_something_beside() -> None:
     one, other = someone("Martin", "Thomas"), someone("Thomas", "Martin")
     assert "swapped names" in of(one, other)[1]
@@ -280,8 +339,8 @@ def test_it_does_not_matter_who_comes_first(one: Person, other: Person) -> None:
     assert decided(one, other) == decided(other, one)
 
 
-def decision(outcome: str, *guards: str) -> Decision:
-    return Decision(outcome, 0, 0, (), (), guards)
+def decision(outcome: str, *guards: str, weight: float = 0, identifiers: tuple[str, ...] = ()) -> Decision:
+    return Decision(outcome, weight, 0, (), identifiers, guards)
 
 
 def test_a_person_is_linked_where_one_member_alone_has_a_link() -> None:
@@ -292,6 +351,47 @@ def test_a_person_is_linked_where_one_member_alone_has_a_link() -> None:
 def test_a_person_who_could_be_two_members_waits_with_both() -> None:
     found = among({"a": [decision(LINK)], "b": [decision(LINK)], "c": [decision(REVIEW)]})
     assert (found.outcome, found.member, found.review) == (REVIEW, "", ("a", "b", "c"))
+
+
+def test_of_two_members_the_far_likelier_one_is_linked_and_a_person_asked_about_the_other() -> None:
+    found = among({"a": [decision(LINK, weight=26)], "b": [decision(LINK, weight=34), decision(REVIEW, weight=20)]})
+    assert (found.outcome, found.member, found.review) == (LINK, "b", ("a",))
+    nearer = among({"a": [decision(LINK, weight=27)], "b": [decision(LINK, weight=34)]})
+    assert (nearer.outcome, nearer.review) == (REVIEW, ("a", "b"))
+
+
+LIZ, BETTY = someone(given="Elizabeth", **HOUSEHOLD), someone(given="Betty", **HOUSEHOLD)
+
+
+@pytest.mark.parametrize(
+    "newcomer",
+    [
+        someone(given="Elizabeth Ann", **HOUSEHOLD),
+        someone(given="Betty Jo", **HOUSEHOLD),
+        someone(given="Baby Girl", **HOUSEHOLD),
+        someone(given="Elizabeth", born="", **HOUSEHOLD),
+        someone(given="Elizabeth", suffix="Jr", born="1998-06-01", **HOUSEHOLD),
+    ],
+    ids=["one twin", "the other twin", "newborn", "no birth date", "a daughter"],
+)
+def test_of_two_who_share_a_household_and_nearly_a_name_nobody_is_linked_by_a_little_more(newcomer: Person) -> None:
+    found = among({"a": [decided(newcomer, LIZ)], "b": [decided(newcomer, BETTY)]})
+    assert found.outcome != LINK
+
+
+@pytest.mark.parametrize("which", ["a", "b"])
+def test_two_members_of_whom_one_has_the_same_number_wait(which: str) -> None:
+    several = {"a": [decision(LINK, weight=20)], "b": [decision(LINK, weight=40)]}
+    several[which] = [decision(LINK, weight=several[which][0].weight, identifiers=("cin",))]
+    assert among(several).outcome == REVIEW
+
+
+def test_two_members_wait_where_a_record_of_either_speaks_against() -> None:
+    several = {
+        "a": [decision(LINK, weight=20), decision(DISTINCT, "generations")],
+        "b": [decision(LINK, weight=40)],
+    }
+    assert among(several).outcome == REVIEW
 
 
 def test_a_record_of_the_member_that_speaks_against_stops_the_link() -> None:

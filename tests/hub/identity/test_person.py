@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from hub.fhir.systems import CIN_SYSTEM, MRN_SYSTEM_BASE, US_NPI
 from hub.identity.addresses import address, phone
+from hub.identity.addresses import agreement as address_agreement
 from hub.identity.births import Birth, agreement, birth
 from hub.identity.patient import DATA_QUALITY, US_SSN, person_of
 from hub.identity.person import MOST, Person, Quality, Said, last_four, person
@@ -110,6 +111,33 @@ def test_a_phone_number_is_ten_digits_or_none(text: str, number: str) -> None:
 )
 def test_an_address_is_written_one_way(line: str, other: str) -> None:
     assert address([line], "Exampleton", "93277") == address([other], "EXAMPLETON", "93277-1234")
+
+
+@pytest.mark.parametrize(
+    ("line", "city", "code", "level"),
+    [
+        ("12 North Oak Street Apt 4", "Exampleton", "93277", "same"),
+        ("12 North Oak Street Apt 9", "Exampleton", "93277", "building"),
+        ("12 Nort Oak Street", "Exampleton", "93277", "near"),
+        ("12 North Oak Street", "Exampleton", "93727", "near"),
+        ("12 North Oak Street", "Exampelton", "90001", "near"),
+        ("c/o Testina 12 North Oak Street", "", "93277", "near"),
+        ("Fictional Gardens 12 North Oak Street", "Exampleton", "", "near"),
+        ("12 North Oak Street", "Nowhere", "90001", "line"),
+        ("12 North Oak Street", "", "", "line"),
+        ("40 North Elm Street", "Exampleton", "93277", "area"),
+        ("12 South Imaginary Avenue", "Nowhere", "93277", "area"),
+        ("12 Elm Avenue", "Exampleton", "90001", "different"),
+        ("77 Invented Gardens", "Exampleton", "90001", "different"),
+        ("Homeless", "Exampleton", "93277", "area"),
+    ],
+)
+def test_addresses_agree_in_levels(line: str, city: str, code: str, level: str) -> None:
+    one, other = address(["12 North Oak Street Apt 4"], "Exampleton", "93277"), address([line], city, code)
+    assert one is not None
+    if other is None:
+        raise AssertionError(line)
+    assert address_agreement(one, other) == address_agreement(other, one) == level
 
 
 @pytest.mark.parametrize("line", ["General Delivery", "HOMELESS", "No fixed address", "Unknown", "Oak Street", ""])

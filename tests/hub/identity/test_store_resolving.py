@@ -10,7 +10,7 @@ from hub.identity import events, feeds, pairs, persons
 from hub.identity.apart import distinct
 from hub.identity.assembly import effects, work
 from hub.identity.desk import Registry
-from hub.identity.patient import person_of
+from hub.identity.patient import US_SSN, person_of
 from hub.identity.resolve import ASK, Resolution, ask, resolve, settle
 from hub.identity.review import DECIDED
 from hub.identity.split import split
@@ -130,6 +130,22 @@ def test_a_doubtful_one_has_a_patient_of_its_own_and_operators_are_asked(registr
     for who in ("harbor", "pier"):
         assert api.as_(who).found("/Task?code=identity-review") == []
         refused(api.as_(who).get(f"/Task/{task['id']}"), 404, "not-found")
+
+
+def test_of_two_members_the_likelier_one_is_linked_and_operators_are_asked_about_both(
+    registry: Registry, api: Api
+) -> None:
+    number = {"identifier": [{"system": US_SSN, "value": "219-09-4321"}]}
+    phone, home = {"telecom": [{"system": "phone", "value": "559-555-2368"}]}, {"address": quilla("x")["address"]}
+    bare = {name: value for name, value in quilla("x").items() if name not in ("identifier", "telecom", "address")}
+    assert said(registry, HOSPITAL, "1", bare | number | home, "ann").outcome == "new"
+    assert said(registry, PLAN, "B", bare | phone, "anna").outcome == "review"
+    done(registry)
+    assert len(reviews(api)) == 1
+    found = said(registry, "urn:test:county", "C", bare | number | home | phone)
+    assert (found.outcome, found.patient, len(found.review)) == ("link", "ann", 1)
+    done(registry)
+    assert {task["focus"]["reference"] for task in reviews(api)} >= {"Patient/ann"}
 
 
 def answered(registry: Registry, task: dict[str, Any], answer: str) -> None:

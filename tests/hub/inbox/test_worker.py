@@ -2,7 +2,7 @@
 PostgreSQL."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 
 import pytest
@@ -85,6 +85,38 @@ def test_a_worker_whose_lease_ended_goes_on_with_its_batch(
     assert "its lease ended" in caplog.text
     assert shown(database, first).state == "received"
     assert shown(database, second).state == "processed"
+
+
+class Several:
+    """A handler that does several messages in one go, as adapters.adt.process does."""
+
+    def __init__(self, database: Database, outcomes: list[Exception | None]):
+        self.database, self.outcomes = database, outcomes
+        self.batches: list[int] = []
+
+    def __call__(self, message: Message) -> None:
+        raise AssertionError("one by one")
+
+    def together(self, messages: Sequence[Message]) -> list[Exception | None]:
+        self.batches.append(len(messages))
+        for message, outcome in zip(messages, self.outcomes, strict=True):
+            if outcome is None:
+                process(self.database, message.seq)
+        return self.outcomes
+
+
+def test_what_is_claimed_together_is_handed_on_together_and_each_message_gets_its_own_end(
+    database: Database, caplog: pytest.LogCaptureFixture
+) -> None:
+    seqs = accepted(database, 5)
+    outcomes = [None, Park("unmapped", "no row"), Problem("busy", "later"), Problem("invalid", "no"), work.Lost()]
+    several = Several(database, outcomes)
+    with caplog.at_level(logging.WARNING):
+        once(worker(database, several))
+    assert several.batches == [5]
+    states = ["processed", "unmapped", "received", "refused", "received"]
+    assert [shown(database, seq).state for seq in seqs] == states
+    assert "its lease ended" in caplog.text
 
 
 def test_a_chore_that_fails_keeps_no_other_from_its_turn(database: Database) -> None:

@@ -3,7 +3,7 @@
 import base64
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -13,11 +13,13 @@ import pytest
 from hub import clock, outbox
 from hub.access import Access
 from hub.fhir import json
+from hub.notifications.attempts import Log
 from hub.notifications.connections import Route
 from hub.notifications.deliver import Deliveries
 from hub.notifications.events import Event, effects
-from hub.notifications.fan_out import FanOut, resource_at
-from hub.notifications.subscriptions import BACKPORT, issues
+from hub.notifications.fan_out import FanOut
+from hub.notifications.round import Versions
+from hub.notifications.subscriptions import BACKPORT, Served, issues
 from hub.notifications.topics import ADMISSION
 from hub.sight import ALL
 from hub.store import read
@@ -126,15 +128,17 @@ class SmallHub:
 
     def __post_init__(self) -> None:
         hosts = (self.receiver.host,)
+        served = Served(hosts, ("partner.example",), sockets=True)
 
         def checked(resource: dict[str, Any], kind: str, *_: object) -> list[Any]:
-            return issues(resource, hosts) if kind == "Subscription" else []
+            return issues(resource, served) if kind == "Subscription" else []
 
         self.transactions = Transactions(self.database, checked, effects, BASE, self.now, header_key=KEY)
         own = Transactions(self.database, lambda *_: [], effects, BASE, self.now, header_key=KEY)
         self.deliveries = Deliveries(
             self.database, own, self.secrets.get, self.look, BASE, 2, Route(hosts), self.now, lambda: 0.5, KEY
         )
+        self.deliveries = replace(self.deliveries, log=Log(self.database))
         self.handlers: dict[str, outbox.Handler] = {
             "event": FanOut(self.database, self.look, BASE, self.now),
             **self.deliveries.handlers(),
@@ -153,7 +157,7 @@ class SmallHub:
         if not event.version:
             return {}
         with self.database.read() as connection:
-            return resource_at(connection, event)
+            return Versions(connection).resource(event)
 
     def put(self, resource: dict[str, Any], access: Access = CLIENT) -> int:
         """Write a resource; its version."""
@@ -217,6 +221,10 @@ def wanted(
     status: str = "requested",
     timeout: int = 0,
     end: str = "",
+    channel: str = "rest-hook",
+    payload: str = "application/fhir+json",
+    heartbeat: int = 0,
+    most: int = 0,
 ) -> dict[str, Any]:
     """A Subscription as a client sends it."""
     resource: dict[str, Any] = {
@@ -226,9 +234,9 @@ def wanted(
         "reason": "Follow up after hospital stays",
         "criteria": topic,
         "channel": {
-            "type": "rest-hook",
+            "type": channel,
             "endpoint": endpoint,
-            "payload": "application/fhir+json",
+            "payload": payload,
             "_payload": {"extension": [{"url": BACKPORT + "backport-payload-content", "valueCode": content}]},
         },
     }
@@ -237,8 +245,18 @@ def wanted(
         resource["_criteria"] = {"extension": extensions}
     if header:
         resource["channel"]["header"] = list(header)
-    if timeout:
-        resource["channel"]["extension"] = [{"url": BACKPORT + "backport-timeout", "valueUnsignedInt": timeout}]
+    if not endpoint:
+        del resource["channel"]["endpoint"]
+    if numbers := [
+        {"url": f"{BACKPORT}backport-{name}", kind: number}
+        for name, kind, number in (
+            ("timeout", "valueUnsignedInt", timeout),
+            ("heartbeat-period", "valueUnsignedInt", heartbeat),
+            ("max-count", "valuePositiveInt", most),
+        )
+        if number
+    ]:
+        resource["channel"]["extension"] = numbers
     if end:
         resource["end"] = end
     return resource

@@ -5,8 +5,9 @@ from typing import Any
 import pytest
 
 from hub import clock
+from hub.notifications.active import ACCESS
 from hub.notifications.events import Event, effects
-from hub.notifications.fan_out import ACCESS, LeaseLost, fan_out
+from hub.notifications.fan_out import LeaseLost, fan_out
 from hub.notifications.topics import ADMISSION, DISCHARGE
 from hub.outbox import Ended
 from hub.transactions import Transactions, single

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from hub.clock import micros
-from hub.notifications.filters import conditions, holds, is_member
+from hub.notifications.filters import conditions, holds
+from hub.notifications.rosters import Roster
 from hub.notifications.topics import ADMISSION, TOPICS
 from tests.hub.notifications.conftest import encounter
 
@@ -88,4 +89,4 @@ def member(patient: str = "Patient/pat-1", **changes: Any) -> dict[str, Any]:
     ],
 )
 def test_a_panel_has_the_members_that_are_active_now(panel: dict[str, Any], expected: bool) -> None:
-    assert is_member(panel, "pat-1", NOW) == expected
+    assert Roster(panel).holds("pat-1", NOW) == expected

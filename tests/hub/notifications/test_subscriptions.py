@@ -4,16 +4,17 @@ from typing import Any
 
 import pytest
 
-from hub.notifications.subscriptions import BACKPORT, FULL_RESOURCE, issues, subscription
-from hub.notifications.topics import ADMISSION, DISCHARGE, TOPICS
+from hub.notifications.subscriptions import BACKPORT, FULL_RESOURCE, Served, issues, subscription
+from hub.notifications.topics import ADMISSION, DISCHARGE, PANEL, TOPICS, Topic
 from hub.problems import Problem
+from hub.search.parameters import parameters_of
 from tests.hub.notifications.conftest import wanted
 
 ENDPOINT = "https://receiver.example.org/hook"
 
 
 def found(resource: dict[str, Any]) -> list[tuple[str, str]]:
-    return [(issue.kind, issue.where) for issue in issues(resource, ())]
+    return [(issue.kind, issue.where) for issue in issues(resource, Served())]
 
 
 def changed(path: str, value: Any) -> dict[str, Any]:
@@ -66,7 +67,6 @@ CONTENT = BACKPORT + "backport-payload-content"
             {"extension": [{"url": BACKPORT + "backport-channel-type", "valueCoding": {"code": "zulip"}}]},
             "channel.type.extension",
         ),
-        ("channel.payload", "application/fhir+xml", "channel.payload"),
         ("channel.payload", "application/json", "channel.payload"),
         ("channel.payload", "application/fhir+json; fhirVersion=5.0", "channel.payload"),
         ("channel.payload", None, "channel.payload"),
@@ -79,7 +79,7 @@ CONTENT = BACKPORT + "backport-payload-content"
         ),
         (
             "channel.extension",
-            [{"url": BACKPORT + "backport-heartbeat-period", "valueUnsignedInt": 60}],
+            [{"url": BACKPORT + "backport-heartbeat-period", "valueUnsignedInt": 9}],
             "channel.extension",
         ),
         ("channel.endpoint", "http://receiver.example.org/hook", "channel.endpoint"),
@@ -161,7 +161,7 @@ def test_a_filter_without_a_text_is_refused_and_so_are_too_many() -> None:
 )
 def test_a_header_line_that_cannot_be_sent_is_a_value_problem_and_not_quoted(line: str) -> None:
     resource = wanted(ENDPOINT, header=("X-Fine: yes", line))
-    (issue,) = issues(resource, ())
+    (issue,) = issues(resource, Served())
     assert (issue.kind, issue.where) == ("value", "Subscription.channel.header[1]")
     assert len(line) < 8 or line not in issue.message
     resource["meta"] = {"versionId": "1"}
@@ -176,11 +176,14 @@ def test_a_header_named_twice_or_a_seventeenth_is_refused() -> None:
 
 
 def test_the_kinds_of_refusals_answer_422_and_400() -> None:
-    refused = {issue.kind: Problem.of([issue]).status for issue in issues(wanted("adfdf", header=("Host: a",)), ())}
+    refused = {
+        issue.kind: Problem.of([issue]).status for issue in issues(wanted("adfdf", header=("Host: a",)), Served())
+    }
     assert refused == {"business-rule": 422, "value": 400}
 
 
-def test_every_topic_documents_its_filters() -> None:
-    assert {topic.type for topic in TOPICS.values()} == {"Encounter"}
-    assert all(set(topic.filters) == {"patient", "subject", "class", "panel"} for topic in TOPICS.values())
-    assert all(len(text) > 10 for topic in TOPICS.values() for text in topic.filters.values())
+@pytest.mark.parametrize("topic", TOPICS.values(), ids=lambda topic: topic.url)
+def test_a_topic_is_filtered_by_search_parameters_of_its_type_and_by_panels(topic: Topic) -> None:
+    assert set(topic.filters) - {PANEL} <= parameters_of(topic.type).keys()
+    assert topic.filters[PANEL]
+    assert all(len(text) > 10 for text in (topic.when, topic.title, *topic.filters.values()))

@@ -8,7 +8,7 @@ from hub.operations.table import OPERATIONS
 from tests.hub.asking import Api, entry, patient, refused
 
 PATIENT_OPERATIONS = {
-    *("everything", "disclosures", "explain-access", "match", "member-match", "merge", "unmerge"),
+    *("everything", "disclosures", "explain-access", "match", "member-match", "merge", "unmerge", "export"),
 }
 UNKNOWN = ["/$foo", "/Patient/$foo", "/Patient/1/$foo", "/Patient/1/_history/1/$foo", "/$everything$"]
 
@@ -124,7 +124,7 @@ def test_a_batch_may_ask_operations_by_get(api: Api, case: str) -> None:
 
 def test_the_capability_statement_lists_what_is_served(api: Api) -> None:
     rest = api.get("/metadata").json["rest"][0]
-    assert {row["name"] for row in rest["operation"]} == {"versions"}
+    assert {row["name"] for row in rest["operation"]} == {"versions", "export", "import"}
     listed = {
         each["type"]: {row["name"]: row["definition"] for row in each["operation"]} for each in rest["resource"]
     }

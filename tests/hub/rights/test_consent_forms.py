@@ -95,6 +95,8 @@ WHERE: dict[str, tuple[dict[str, Any], list[str]]] = {
         ["provision"],
     ),
     "recipient": (consent(complete(to=())), ["provision.actor"]),
+    "an HMIS release to nobody": (consent(provision(), "hmis-roi"), ["provision.actor"]),
+    "an HMIS release": (consent(provision(to=["Organization/harbor"]), "hmis-roi"), []),
     "purpose": (consent(complete(for_="")), ["provision.purpose"]),
     "expiration": (consent(complete(period={"start": "2026-01-01"})), ["provision.period"]),
     "signature": (consent(complete(), performer=None), ["performer"]),

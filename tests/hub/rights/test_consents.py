@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from auth.roles import ROLES
+from hub.fhir.systems import SECURITY_LABEL
 from hub.rights.consents import ANYONE, opens_own, recipient_class, rules_of
 from hub.rights.labels import BITS
 from hub.rights.provisions import BY_CLASS, CLASSES, MOST_ROWS
@@ -43,6 +44,9 @@ Y2025 = {"start": "2025-01-01", "end": "2025-12-31"}
 Y2027 = {"start": "2027-01-01", "end": "2027-12-31"}
 BEFORE, AFTER, SAME = "2026-01-01T09:00:00Z", "2026-03-01T09:00:00Z", "2026-02-01T09:00:00Z"
 DENY = provision("deny")
+RELEASE = provision(to=["Organization/harbor"])
+LABELLED_PSY = {"securityLabel": [{"system": ACT, "code": "PSY"}]}
+LABELLED_HMIS = {"securityLabel": [{"system": SECURITY_LABEL, "code": "HMIS"}]}
 
 # what is consented, who asks and how, what is opened
 STATES: dict[str, tuple[list[dict[str, Any]], dict[str, Any], set[str]]] = {
@@ -177,6 +181,25 @@ STATES: dict[str, tuple[list[dict[str, Any]], dict[str, Any], set[str]]] = {
     "signed by a stranger": ([consent(provision(), performer=[{"reference": "Patient/p2"}])], {}, NOTHING),
     "signed by nobody": ([consent(provision(), performer=None)], {}, OPEN),
     "HMIS release of information": ([consent(provision(), "hmis-roi")], {}, NOTHING),
+    "HMIS release, to whom it names": ([consent(RELEASE, "hmis-roi")], {}, {"HMIS"}),
+    "HMIS release, to another": ([consent(provision(to=["Organization/clinic"]), "hmis-roi")], {}, NOTHING),
+    "HMIS release, to a class": ([consent(provision(to=["ecm-provider"]), "hmis-roi")], {}, NOTHING),
+    "HMIS release, expired": ([consent({**RELEASE, "period": Y2025}, "hmis-roi")], {}, NOTHING),
+    "HMIS release, not yet valid": ([consent({**RELEASE, "period": Y2027}, "hmis-roi")], {}, NOTHING),
+    "HMIS release, revoked": ([consent(RELEASE, "hmis-roi", status="inactive")], {}, NOTHING),
+    "HMIS release of what is no HMIS": ([consent({**RELEASE, **LABELLED_PSY}, "hmis-roi")], {}, NOTHING),
+    "HMIS label in another consent": ([consent({**RELEASE, **LABELLED_HMIS})], {}, NOTHING),
+    "HMIS label in its release": ([consent({**RELEASE, **LABELLED_HMIS}, "hmis-roi")], {}, {"HMIS"}),
+    "HMIS release, and a denial of all that is newer": (
+        [consent(RELEASE, "hmis-roi", dateTime=BEFORE), consent(DENY)],
+        {},
+        NOTHING,
+    ),
+    "HMIS release after a revocation of all": (
+        [consent(form="ascmi-revocation", dateTime=BEFORE), consent(RELEASE, "hmis-roi")],
+        {},
+        {"HMIS"},
+    ),
     "HMIS release that denies": ([consent(provision(), dateTime=BEFORE), consent(DENY, "hmis-roi")], {}, NOTHING),
     "two forms": (
         [

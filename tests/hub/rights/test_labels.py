@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hub.fhir.systems import SECURITY_LABEL
 from hub.rights.label_page import page
 from hub.rights.label_table import ACT, ALIASES, CONFIDENTIALITY, RANKS, ROWS, SYSTEMS, extend, rows_of
 from hub.rights.labels import (
@@ -16,6 +17,7 @@ from hub.rights.labels import (
     BITS,
     COUNSELLING,
     HIV,
+    HMIS,
     LABELS,
     NO_PART2,
     OTHER,
@@ -411,6 +413,13 @@ def test_each_label_is_found_again_in_what_was_labelled(label: Any) -> None:
     assert found(labelled) == closed(label.bit)
     assert "meta" not in bare
     assert mask_of(codings_of(label.bit)) == closed(label.bit)
+
+
+def test_a_label_of_the_hubs_own_is_known_by_its_system_only() -> None:
+    assert found(condition({"system": SECURITY_LABEL, "code": "HMIS"})) == HMIS
+    assert found(condition(act("HMIS"))) == OTHER
+    assert found(condition({"system": SECURITY_LABEL, "code": "PSY"})) == OTHER
+    assert codings_of(HMIS) == [conf("R"), {"system": SECURITY_LABEL, "code": "HMIS"}]
 
 
 @given(HELD, MASKS)

@@ -1,7 +1,9 @@
 """What reads too long is stopped, told as too costly, and leaves its connection fit for the next one."""
 
+import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from sqlalchemy import Connection, text
@@ -47,6 +49,28 @@ def test_what_reads_too_long_is_too_costly_and_the_next_one_is_served(limited: D
         assert (told.value.kind, told.value.status) == ("too-costly", 400)
         assert "narrow" in str(told.value)
         assert limited.reading(one) == 1
+
+
+def test_a_limit_that_is_set_while_others_connect_breaks_no_connection(database: Database) -> None:
+    """Seen at a start: the worker's threads connect while the web application sets its limit."""
+    ended, connected = threading.Event(), threading.Event()
+
+    def reads() -> int:
+        count = 0
+        while not ended.is_set():
+            with database._reads.connect() as connection:
+                count += one(connection)
+            connected.set()
+        return count
+
+    with ThreadPoolExecutor(3) as pool:
+        readers = [pool.submit(reads) for _ in range(3)]
+        connected.wait(PATIENCE)
+        for _ in range(200):
+            database.limit_reads(60)
+        ended.set()
+        assert all(reader.result() > 0 for reader in readers)
+    assert len(list(database._reads.pool.dispatch.connect)) < 10
 
 
 def test_time_between_requests_does_not_count(limited: Database) -> None:

@@ -57,7 +57,10 @@ def test_a_receiver_that_is_gone_for_72_hours_makes_a_dead_row_that_can_be_repla
     assert tries == 83
     (row,) = hub.rows("dead")
     assert row.reason == "Given up after 83 tries: The receiver answered 503"
+    assert status_of(hub) == "error"
+    assert hub.get("Subscription", "sub-1")["error"] == row.reason
     hub.receiver.status = 200
+    hub.subscribe()
     hub.database.writing(lambda c: outbox.replay(c, 0, [row.seq]))
     hub.drive()
     assert hub.rows("dead") == []

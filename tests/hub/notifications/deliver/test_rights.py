@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from hub import outbox
-from hub.notifications import deliver
+from hub.notifications import deliver, webhooks
 from hub.notifications.connections import Route
 from hub.notifications.topics import ADMISSION, DISCHARGE
 from hub.outbox import Dead, Done, Later
@@ -176,7 +176,7 @@ def test_a_subscriptions_own_shorter_timeout_counts(hub: SmallHub) -> None:
         return 200
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(deliver, "post", post)
+        patch.setattr(webhooks, "post", post)
         hub.subscribe("sub-1", timeout=1)
         hub.subscribe("sub-2", timeout=600)
         hub.subscribe("sub-3")

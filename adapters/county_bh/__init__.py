@@ -1,0 +1,1 @@
+"""County behavioral health: the files that counties send, and what goes back to them."""

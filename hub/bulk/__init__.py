@@ -1,0 +1,1 @@
+"""Bulk data: exports and imports of many resources, as jobs (docs/bulk.md)."""

@@ -1,0 +1,128 @@
+"""Where clients ask: a job is begun, looked after and ended, by its own client alone.
+
+Rules: https://hl7.org/fhir/uv/bulkdata/STU2/export.html: status, 429 for who asks again before Retry-After is over,
+DELETE. Somebody else's job is not there (404).
+Refuses: more jobs at once than a client may have, asking too often (`throttled`), jobs that failed.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import Connection
+
+from hub import clock
+from hub.access import Access
+from hub.bulk import files, jobs
+from hub.bulk.exporting import AccessOf
+from hub.bulk.files import File
+from hub.bulk.importing import keep_input
+from hub.bulk.jobs import Job
+from hub.bulk.wanted import Wanted
+from hub.problems import Problem
+from hub.store import settled
+from hub.store.engine import Database
+
+SECOND = 1_000_000
+SOON, LATER = 2, 10  # seconds until a client asks again: of a young job, and of an old one
+YOUNG = 30 * SECOND
+GRACE = SECOND // 4  # clocks and networks are not exact
+LONGEST = 72 * 3600 * SECOND  # of a job that does not end
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """`base` is the FHIR base; `hosts` those from which imports may fetch; `most` how many jobs a client has under
+    way at most; `margin` how long somebody may take from the time stamp of what is written to the beginning of its
+    transaction (microseconds)."""
+
+    database: Database
+    access_of: AccessOf
+    base: str
+    most: int = 4
+    hosts: Sequence[str] = ()
+    margin: int = SECOND
+    now: clock.Clock = clock.now
+
+    def export(self, access: Access, wanted: Callable[[int], Wanted], members: set[int]) -> str:
+        """Begin an export of what `wanted` says at the transactionTime; the job's URL. Raises Problem."""
+
+        def begun(connection: Connection) -> str:
+            now = self._micros()
+            self._check(connection, access)
+            asked = wanted(now)
+            barrier = settled.mark(connection)
+            due = now + self.margin if barrier else now
+            made = jobs.create(
+                connection, jobs.EXPORT, access.who, asked.as_json(), now, now + LONGEST, due, barrier
+            )
+            jobs.members(connection, made, members)
+            return made
+
+        return self.place(self.database.writing(begun))
+
+    def imported(self, access: Access, urls: Sequence[str], body: bytes | None) -> str:
+        """Begin an import of the files at these URLs, or of the lines that came along; the job's URL. Raises
+        Problem."""
+        inputs = [{"url": url} for url in urls] if body is None else [{"url": ""}]
+        asked = {
+            "inputs": inputs,
+            "grants": sorted(access.grants),
+            "narrowed": {kind: sorted(keys) for kind, keys in access.sight.narrowed.items()},
+            "request": f"{self.base}/$import",
+        }
+
+        def begun(connection: Connection) -> str:
+            now = self._micros()
+            self._check(connection, access)
+            made = jobs.create(connection, jobs.IMPORT, access.who, asked, now, now + LONGEST)
+            if body is not None:
+                keep_input(connection, made, 0, body)
+            return made
+
+        return self.place(self.database.writing(begun))
+
+    def _check(self, connection: Connection, access: Access) -> None:
+        if jobs.unfinished(connection, access.who) >= self.most:
+            headers = {"Retry-After": str(LATER)}
+            raise Problem("throttled", f"At most {self.most} jobs of a client at once", headers=headers)
+
+    def place(self, job: str) -> str:
+        """Its URL."""
+        return f"{self.base}/bulk/{job}"
+
+    def job(self, access: Access, identity: str) -> Job:
+        """Raises Problem(`not-found`)."""
+        with self.database.read() as connection:
+            found = jobs.find(connection, identity, access.who, self._micros())
+        if found is None:
+            raise Problem("not-found", "There is no such job")
+        return found
+
+    def asked(self, access: Access, identity: str) -> Job:
+        """The same for who asks how far it is. Raises Problem, also where the job failed."""
+        job, now = self.job(access, identity), self._micros()
+        if job.state == jobs.FAILED:
+            kind = "forbidden" if job.reason == "forbidden" else "exception"
+            raise Problem(kind, f"The job was given up: {job.reason}")
+        if job.state == jobs.WAITING:
+            wait = self.wait(job)
+            if now < job.polled + wait * SECOND - GRACE:
+                raise Problem("throttled", "Ask less often", headers={"Retry-After": str(wait)})
+            self.database.writing(lambda connection: jobs.polled(connection, identity, now))
+        return job
+
+    def wait(self, job: Job) -> int:
+        """After how many seconds a client may ask again."""
+        return SOON if self._micros() - job.created < YOUNG else LATER
+
+    def files(self, job: Job) -> list[File]:
+        with self.database.read() as connection:
+            return files.listed(connection, job.id)
+
+    def end(self, access: Access, identity: str) -> None:
+        """The client wants no more of it. Raises Problem."""
+        job = self.job(access, identity)
+        self.database.writing(lambda connection: jobs.remove(connection, job.id))
+
+    def _micros(self) -> int:
+        return clock.micros(self.now())

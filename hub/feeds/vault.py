@@ -1,0 +1,69 @@
+"""The bytes of files, by what they are: a folder of the data directory that all nodes share.
+
+A file is there in whole or not at all, and on the disk before its message is.
+"""
+
+import os
+import shutil
+from contextlib import suppress
+from hashlib import sha256
+from pathlib import Path
+
+BLOCK = 1 << 20
+
+
+def digest_of(path: Path) -> str:
+    found = sha256()
+    with path.open("rb") as file:
+        while block := file.read(BLOCK):
+            found.update(block)
+    return found.hexdigest()
+
+
+def keep(folder: Path, path: Path) -> str:
+    """A copy of the file, or of all files of a folder as one ZIP (stored); its digest."""
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    draft = folder / f".{os.getpid()}-{os.urandom(8).hex()}"
+    try:
+        _copy(path, draft)
+        digest = digest_of(draft)
+        with draft.open("rb") as file:
+            os.fsync(file.fileno())
+        draft.replace(folder / digest)
+        _sync(folder)
+        return digest
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def _copy(path: Path, draft: Path) -> None:
+    if path.is_dir():
+        _zip(path, draft)
+    else:
+        shutil.copyfile(path, draft)
+    with suppress(OSError):
+        draft.chmod(0o600)
+
+
+def _zip(folder: Path, draft: Path) -> None:
+    """The same bytes for the same files: names in order, no times."""
+    from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
+
+    with ZipFile(draft, "w", ZIP_DEFLATED) as archive:
+        for path in sorted(one for one in folder.iterdir() if one.is_file()):
+            info = ZipInfo(path.name)
+            info.compress_type = ZIP_DEFLATED
+            with path.open("rb") as source, archive.open(info, "w", force_zip64=True) as target:
+                shutil.copyfileobj(source, target, BLOCK)
+
+
+def _sync(folder: Path) -> None:
+    number = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(number)
+    finally:
+        os.close(number)
+
+
+def path_of(folder: Path, digest: str) -> Path:
+    return folder / digest
