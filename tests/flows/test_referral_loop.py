@@ -5,130 +5,36 @@ late, and escalates."""
 import csv
 from collections.abc import Iterator
 from contextlib import ExitStack
-from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
-import requests
 
 from hub import clock
-from hub.access import Access
-from hub.fhir.bundles import Entry
-from hub.fhir.systems import (
-    CIN_SYSTEM,
-    CLOCK_STATE,
-    CLOSURE_REASON,
-    COMMUNITY_SUPPORT,
-    REFERRAL_CLOCK,
-    REFERRAL_STATUS,
-    SDOHCC,
-    TASK_CODE,
-)
-from hub.referrals.effects import effects
-from hub.referrals.terms import AUTHORIZATION, STEP
-from hub.store.engine import Database
-from hub.transactions import Transactions
+from hub.fhir.systems import CLOCK_STATE, CLOSURE_REASON, REFERRAL_CLOCK, REFERRAL_STATUS, SDOHCC
+from hub.referrals.terms import AUTHORIZATION
 from tests.flows.county_partners import eventually, organization, partner, post, session
 from tests.flows.hub_process import HubProcess
+from tests.flows.referring import (
+    COVERAGE,
+    MEMBER,
+    NUMBERS,
+    PANEL,
+    REQUEST,
+    TASK,
+    Asking,
+    brought,
+    coded,
+    return_files,
+    to,
+)
 from tests.reference_plan.process import ReferencePlan, reference_plan
 
-NUMBERS = "https://plan.example/authorization"
 REFERRALS = f"""
 organization = "Organization/hub"
 [[plan]]
 organization = "Organization/plan"
 authorization_system = "{NUMBERS}"
 """
-# DHCS' full lists are not public: these words are invented, as a plan would give its own
-STATUS = "code,display\nclosed,Invented: loop closed\n"
-FEEDS = f"""
-[feeds.returns]
-kind = "cs-rtf"
-layout = "returns"
-system = "https://house.example/returns"
-organization = "Organization/house"
-plan = "Organization/plan"
-authorization_system = "{NUMBERS}"
-"""
-LAYOUT = """
-kinds = ["cs-rtf"]
-plan = "Example Health Plan"
-sheets = ["RTF CS"]
-key = ["cin", "authorization_number"]
-one_of = ["cin"]
-[[column]]
-fact = "cin"
-header = "CIN"
-type = "cin"
-[[column]]
-fact = "authorization_number"
-header = "Authorization Number"
-[[column]]
-fact = "referral_status"
-header = "Referral Status"
-type = "code"
-codes = "referral_status"
-[[column]]
-fact = "referral_status_date"
-header = "Date of Referral Status Update"
-type = "date"
-[[column]]
-fact = "loop_closure_reason"
-header = "Reason for Referral Loop Closure"
-type = "code"
-codes = "loop_closure_reason"
-[codes.referral_status]
-"Loop Closed" = "closed"
-"Accepted" = "accepted"
-[codes.loop_closure_reason]
-"Services Received" = "services-received"
-"""
-
-
-def to(reference: str) -> dict[str, str]:
-    return {"reference": reference}
-
-
-def coded(system: str, code: str, text: str = "") -> dict[str, Any]:
-    return {"coding": [{"system": system, "code": code}], **({"text": text} if text else {})}
-
-
-MEMBER = {"resourceType": "Patient", "id": "robin", "identifier": [{"system": CIN_SYSTEM, "value": "91234567A"}],
-          "name": [{"family": "Testperson-Alder", "given": ["Robin"]}]}  # fmt: skip
-COVERAGE = {"resourceType": "Coverage", "id": "medi-cal", "status": "active", "beneficiary": to("Patient/robin"),
-            "payor": [to("Organization/plan")]}  # fmt: skip
-PANEL = {"resourceType": "Group", "id": "panel", "type": "person", "actual": True,
-         "managingEntity": to("Organization/shelter"), "member": [{"entity": to("Patient/robin")}]}  # fmt: skip
-REQUEST = {
-    "resourceType": "ServiceRequest",
-    "status": "active",
-    "intent": "order",
-    "code": coded(COMMUNITY_SUPPORT, "housing-deposits", "Housing Deposits"),
-    "subject": to("Patient/robin"),
-    "requester": to("Organization/shelter"),
-    "performer": [to("Organization/house")],
-}
-TASK = {
-    "resourceType": "Task",
-    "status": "requested",
-    "intent": "order",
-    "code": coded(TASK_CODE, "fulfill"),
-    "for": to("Patient/robin"),
-    "requester": to("Organization/shelter"),
-    "owner": to("Organization/hub"),
-}
-
-
-def brought(database_url: str, *resources: dict[str, Any], days_ago: int = 0) -> None:
-    """As other systems bring it, before the hub starts."""
-    database = Database(database_url)
-    own = Transactions(
-        database, lambda *_: (), effects, "http://hub.invalid/fhir", lambda: clock.now() - timedelta(days=days_ago)
-    )
-    entries = [Entry("PUT", one["resourceType"], id=one["id"], resource=one) for one in resources]
-    own.commit(entries, Access.system("a story"), many=True)
-    database.close()
 
 
 @pytest.fixture
@@ -141,15 +47,9 @@ def plan(tmp_path: Path) -> Iterator[ReferencePlan]:
 def hub(database_url: str, tmp_path: Path, plan: ReferencePlan) -> Iterator[HubProcess]:
     """With a shelter, a house and a plan; one referral lies there since thirty days."""
     (tmp_path / "referrals.toml").write_text(REFERRALS)
-    (tmp_path / "feeds.toml").write_text(FEEDS)
-    for folder, name, text in (
-        ("layouts", "returns.toml", LAYOUT),
-        ("terminology/codes", "referral-status.csv", STATUS),
-    ):
-        (tmp_path / folder).mkdir(parents=True)
-        (tmp_path / folder / name).write_text(text)
     with ExitStack() as stack:
         found = HubProcess(tmp_path, database_url, **plan.settings(HUB_PLAN_API_POLL_MINUTES="1"))
+        return_files(found)
         found.command("migrate")
         names = ("hub", "plan", "shelter", "house", "other-plan")
         brought(database_url, *map(organization, names), MEMBER, COVERAGE, PANEL)
@@ -163,33 +63,6 @@ def hub(database_url: str, tmp_path: Path, plan: ReferencePlan) -> Iterator[HubP
 OLD = {**TASK, "id": "old-referral", "owner": to("Organization/plan"), "focus": to("ServiceRequest/old")}
 
 
-class Asking:
-    """One client at the hub's door."""
-
-    def __init__(self, hub: HubProcess, api: requests.Session):
-        self.hub, self.api = hub, api
-
-    def read(self, reference: str) -> dict[str, Any]:
-        found: dict[str, Any] = self.api.get(f"{self.hub.fhir}/{reference}", timeout=20).json()
-        return found
-
-    def search(self, query: str) -> list[dict[str, Any]]:
-        answer = self.api.get(f"{self.hub.fhir}/{query}", timeout=20)
-        assert answer.status_code == 200, answer.text
-        return [one["resource"] for one in answer.json().get("entry", ()) if one["search"]["mode"] == "match"]
-
-    def patch(self, reference: str, **said: Any) -> requests.Response:
-        steps = [{"op": "add", "path": f"/{name}", "value": value} for name, value in said.items()]
-        kind = {"Content-Type": "application/json-patch+json"}
-        return self.api.patch(f"{self.hub.fhir}/{reference}", json=steps, headers=kind, timeout=20)
-
-
-def step(task: dict[str, Any]) -> str:
-    return next(
-        (one["code"] for one in task.get("businessStatus", {}).get("coding", ()) if one["system"] == STEP), ""
-    )
-
-
 def test_a_referral_goes_round_and_its_return_file_says_so(
     hub: HubProcess, plan: ReferencePlan, tmp_path: Path
 ) -> None:
@@ -198,19 +71,16 @@ def test_a_referral_goes_round_and_its_return_file_says_so(
     house = Asking(hub, session(hub, partner(hub, "house", "ilos-provider")))
 
     # the shelter refers, and reads in its Task what becomes of it
-    request = post(shelter.api, hub, REQUEST)
-    asked = f"Task/{post(shelter.api, hub, {**TASK, 'focus': to(f'ServiceRequest/{request}')})}"
-    eventually(lambda: step(shelter.read(asked)) == "awaiting-authorization", "the plan is asked")
+    request, asked = shelter.refers()
+    shelter.waits(asked, "awaiting-authorization")
     assert house.search("Task?owner=Organization/house&status=requested") == []
 
     # the plan decides by its API
-    eventually(lambda: f"ServiceRequest/{request}" in str(plan.state["referrals"]), "the plan has it")
-    number = next(
-        one for one, bundle in plan.state["referrals"].items() if f"ServiceRequest/{request}" in str(bundle)
-    )
+    eventually(lambda: request in str(plan.state["referrals"]), "the plan has it")
+    number = next(one for one, bundle in plan.state["referrals"].items() if request in str(bundle))
     given = {"type": coded(AUTHORIZATION, "authorization-number"), "valueString": "AUTH-7"}
     plan.decide(number, status="accepted", intent="order", output=[given])
-    eventually(lambda: step(shelter.read(asked)) == "awaiting-acceptance", "the house is asked", 110)
+    shelter.waits(asked, "awaiting-acceptance", 110)
 
     # the house answers; what is not legal is refused, with what is
     (mine,) = house.search("Task?owner=Organization/house&status=requested")
@@ -220,7 +90,7 @@ def test_a_referral_goes_round_and_its_return_file_says_so(
     assert "accepted, rejected" in refused.json()["issue"][0]["diagnostics"]
     for status in ("accepted", "in-progress"):
         assert house.patch(at_house, status=status).status_code == 200
-        eventually(lambda status=status: shelter.read(asked)["status"] == status, f"the shelter sees {status}")  # type: ignore[misc]
+        shelter.sees(asked, status)
     done = {"resourceType": "Procedure", "status": "completed", "code": {"text": "Deposit paid"},
             "subject": to("Patient/robin")}  # fmt: skip
     output = [
@@ -236,7 +106,7 @@ def test_a_referral_goes_round_and_its_return_file_says_so(
     )
     assert (wrong.status_code, wrong.json()["issue"][0]["code"]) == (422, "code-invalid")
     assert house.patch(at_house, status="completed", output=output, **closed).status_code == 200
-    eventually(lambda: shelter.read(asked)["status"] == "completed", "the shelter sees that it is closed")
+    shelter.sees(asked, "completed")
     assert shelter.read(asked)["output"] == output
 
     # who must be told, and the plan's return file
