@@ -222,9 +222,28 @@ def make_app(moves: bool = False) -> Any:
     )
     if moves and hub.audit is not None:
         Mover(mine.database, audit_folder()).start()
-    blueprints = oauth.blueprints(mine.transactions, chosen, hub.guard, hub.audit)
+    blueprints = [*oauth.blueprints(mine.transactions, chosen, hub.guard, hub.audit), _watched()]
     doors = [*hl7_over_http(chosen, arrivals), *upload(loading, chosen.base_url, chosen["HUB_UPLOAD_MB"])]
     return application(hub, chosen, blueprints, [*doors, *bulk_jobs.doors(desk)])
+
+
+def _watched() -> Any:
+    """What balancers and Prometheus ask."""
+    from hub.monitoring import assembly as monitoring
+    from hub.referrals import assembly as referrals
+    from hub.rest.watched import doors
+
+    of = database(), settings()
+    metrics = monitoring.exposition(*of, referrals.clocks(settings()), VERSION)
+    return doors(monitoring.readiness(*of, VERSION), metrics, settings()["HUB_METRICS_TOKEN"])
+
+
+def _examination() -> Any:
+    """What `hub doctor` looks at."""
+    from hub.monitoring import assembly as monitoring
+    from hub.referrals import assembly as referrals
+
+    return monitoring.examination(database(), settings(), referrals.clocks(settings()))
 
 
 def _notice_rights(mine: Parts) -> Any:
@@ -371,11 +390,14 @@ def serve(web: bool, mllp: bool, worker: bool) -> None:
     from hub.audit.mover import Mover
     from hub.bulk.lane import release as release_jobs
     from hub.feeds.lane import release
+    from hub.monitoring import counters
+    from hub.monitoring.assembly import counted
     from hub.processes import PortTaken, run
     from hub.serving import announce, site
     from hub.worker import release_leases
 
     check_start()
+    counters.begin(counted(settings()))
     if worker:
         release_leases(database())
         release(loading())
@@ -422,6 +444,8 @@ def command_line() -> Any:
     from hub.identity.commands import identity_commands
     from hub.identity.desk import Registry
     from hub.inbox.commands import inbox_commands
+    from hub.monitoring.config import config_commands
+    from hub.monitoring.doctor import add_doctor
     from hub.notifications.commands import notices_commands
     from hub.referrals import assembly as referrals
     from hub.referrals.commands import clocks_commands, referrals_commands
@@ -437,6 +461,8 @@ def command_line() -> Any:
 
     add_serve(app, serve)
     add_migrate(app, database)
+    add_doctor(app, _examination)
+    app.add_typer(config_commands(check_start), name="config")
     add_demo(app, make_demo)
     add_auth(app, database, settings)
     sends = send_commands(settings)

@@ -74,6 +74,13 @@ def deletes(text: str) -> str:
     return text
 
 
+def token(text: str) -> str:
+    """A shared secret, or none."""
+    if text and (len(text) < 16 or not text.isascii() or not text.isprintable()):
+        raise ValueError
+    return text
+
+
 def reviewers(text: str) -> int:
     return {"1": 1, "2": 2}[text]
 

@@ -1,6 +1,6 @@
 """Settings of the machine and the web server: where things are, who connects, how much is too much."""
 
-from hub.setting_values import Setting, deletes, flag, from_zero, level, networks, origins, port, positive
+from hub.setting_values import Setting, deletes, flag, from_zero, level, networks, origins, port, positive, token
 
 SERVER: tuple[Setting, ...] = (
     Setting(
@@ -125,6 +125,13 @@ SERVER: tuple[Setting, ...] = (
         "(422). It is asked when something is written, and only then: a later DELETE is not refused, nor told, "
         "because others refer to what it deletes. The hub's own writes are not asked.",
         flag,
+    ),
+    Setting(
+        "HUB_METRICS_TOKEN",
+        "",
+        "What Prometheus shows as bearer token at `/metrics`, at least 16 characters. Empty means that there is no "
+        "`/metrics`.",
+        token,
     ),
     Setting("HUB_LOG_LEVEL", "warning", "`debug`, `info` (a line a request), `warning` or `error`.", level),
 )

@@ -29,6 +29,7 @@ from hub.rest.protection import Protection
 from hub.rest.recorded import RECORDING, WHO, about, recorded, with_form
 from hub.rest.rendering import PLAIN, Style, WsgiHeaders
 from hub.rest.routes import ROUTES, Route
+from hub.rest.watched import count
 from hub.store import merges, parameters
 
 access_log = logging.getLogger("hub.access")
@@ -76,6 +77,7 @@ def create_app(
         _add(app, hub, route, max_body, once, throttle)
     for blueprint in blueprints:
         app.register_blueprint(blueprint)
+    count(app)
     app.register_error_handler(HTTPException, _http_error)
     app.register_error_handler(Exception, _our_fault)
     app.after_request(_identified)

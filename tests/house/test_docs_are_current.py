@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from hub.monitoring import metrics_page
 from hub.notifications.topics_page import page
 from hub.settings import as_markdown
 
@@ -16,3 +17,8 @@ def test_the_page_of_settings_is_printed_from_the_table() -> None:
 def test_the_page_of_topics_is_printed_from_the_table() -> None:
     """When this fails: .venv/bin/python -m hub.notifications.topics_page > docs/topics.md"""
     assert (DOCS / "topics.md").read_text(encoding="utf-8") == page()
+
+
+def test_the_page_of_metrics_is_what_the_tables_say() -> None:
+    """When this fails: .venv/bin/python -m hub.monitoring.metrics_page > docs/metrics.md"""
+    assert (DOCS / "metrics.md").read_text() == metrics_page.page()

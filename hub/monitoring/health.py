@@ -1,0 +1,78 @@
+"""Whether this process can serve: what a load balancer and a supervisor ask. A table of checks.
+
+`/livez`: the process answers, nothing else is asked; a supervisor restarts what does not. `/readyz`: work may be sent
+here; a balancer takes out what answers 503. Body (`application/health+json`):
+https://datatracker.ietf.org/doc/html/draft-inadarei-api-health-check-06
+A full disk is a warning: reads go on (docs/runbook.md).
+"""
+
+import shutil
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import text
+
+from hub.problems import Problem
+from hub.store.engine import Database
+from hub.store.schema import is_current
+
+MIME = "application/health+json"
+PASS, WARN, FAIL = "pass", "warn", "fail"
+FRESH = 1.0  # seconds: who asks often costs the database one question
+SCARCE = 500_000_000  # bytes of disk
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """`status` is the worst of the checks'; `body` the answer."""
+
+    status: str
+    body: dict[str, Any]
+
+    @property
+    def is_ready(self) -> bool:
+        return self.status != FAIL
+
+
+class Readiness:
+    """What `/readyz` asks. Nobody waits for a second question while the first one hangs."""
+
+    def __init__(self, database: Database, folder: Path, version: str):
+        self._database, self._version = database, version
+        self._checks: dict[str, Callable[[], str]] = {
+            "database:responds": self._responds,
+            "database:schema": lambda: PASS if is_current(database) else FAIL,
+            "disk:free": lambda: PASS if shutil.disk_usage(folder).free > SCARCE else WARN,
+        }
+        self._turn = threading.Lock()
+        self._kept: tuple[float, Health] | None = None
+
+    def look(self) -> Health:
+        kept = self._kept
+        if kept and (time.monotonic() - kept[0] < FRESH or self._turn.locked()):
+            return kept[1]
+        with self._turn:
+            found = self._asked()
+            self._kept = time.monotonic(), found
+        return found
+
+    def _asked(self) -> Health:
+        found = {name: self._one(check) for name, check in self._checks.items()}
+        worst = next((one for one in (FAIL, WARN) if one in found.values()), PASS)
+        checks = {name: [{"status": status}] for name, status in found.items()}
+        return Health(worst, {"status": worst, "releaseId": self._version, "checks": checks})
+
+    def _one(self, check: Callable[[], str]) -> str:
+        try:
+            return check()
+        except (Problem, OSError):
+            return FAIL
+
+    def _responds(self) -> str:
+        with self._database.read() as connection:
+            connection.execute(text("SELECT 1"))
+        return PASS
