@@ -1,6 +1,7 @@
 """What `hub doctor` looks at. Limits stand beside each check; what is past them is told with its number.
 
-Times are compared in seconds, sizes in bytes. A certificate is told 30 days before its end, and fails 3 days before.
+Times are compared in seconds, sizes in bytes. A certificate is told 30 days before its end, and fails 3 days
+before.
 """
 
 import shutil

@@ -1,7 +1,7 @@
 """GET /metrics as Prometheus reads it: what the processes counted, and the gauges of this moment.
 
-https://prometheus.io/docs/instrumenting/exposition_formats/ (text 0.0.4). `hub_up` 0 says that the database could not
-be asked: what was counted is told all the same.
+https://prometheus.io/docs/instrumenting/exposition_formats/ (text 0.0.4). `hub_up` 0 says that the database could
+not be asked: what was counted is told all the same.
 """
 
 import os

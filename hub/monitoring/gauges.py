@@ -1,8 +1,8 @@
 """What a scrape of /metrics finds out anew: a table of gauges, each one question to the database or the machine.
 
 Names and units as https://prometheus.io/docs/practices/naming/ wants them. Labels are states, kinds and names of
-clocks: never an id, a client or a person. Cost: counts go by the indexes of what waits; a state that nothing waits in
-(processed, done) is not counted, for its rows are the many.
+clocks: never an id, a client or a person. Cost: counts go by the indexes of what waits; a state that nothing waits
+in (processed, done) is not counted, for its rows are the many.
 """
 
 import shutil

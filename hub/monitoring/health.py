@@ -1,7 +1,7 @@
 """Whether this process can serve: what a load balancer and a supervisor ask. A table of checks.
 
-`/livez`: the process answers, nothing else is asked; a supervisor restarts what does not. `/readyz`: work may be sent
-here; a balancer takes out what answers 503. Body (`application/health+json`):
+`/livez`: the process answers, nothing else is asked; a supervisor restarts what does not. `/readyz`: work may be
+sent here; a balancer takes out what answers 503. Body (`application/health+json`):
 https://datatracker.ietf.org/doc/html/draft-inadarei-api-health-check-06
 A full disk is a warning: reads go on (docs/runbook.md).
 """
