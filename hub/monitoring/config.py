@@ -38,7 +38,7 @@ def warnings(environment: Mapping[str, str], settings: Settings) -> Iterator[str
     for place in ("HTTP", "MLLP"):
         has_tls = settings["HUB_TLS_CERT" if place == "HTTP" else "HUB_MLLP_TLS_CERT"]
         if not _is_here(settings[f"HUB_{place}_HOST"]) and not has_tls:
-            yield f"HUB_{place}_HOST is reached by others, without TLS of the hub's own: is there a proxy or tunnel?"
+            yield f"HUB_{place}_HOST is reached by others, without TLS of the hub's own: is a proxy before it?"
     if not _is_here(settings["HUB_HTTP_HOST"]) and settings.base_url.startswith("http://"):
         yield "HUB_BASE_URL is http: tokens and records would travel in the clear"
     for setting in SETTINGS:
