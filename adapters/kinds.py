@@ -14,6 +14,7 @@ SOURCES: tuple[tuple[str, str], ...] = (
     ("adapters.hmis.kinds", "FILE_KINDS"),
     ("adapters.plan.kinds_x12", "FILE_KINDS_X12"),
     ("adapters.plan.kinds_workbooks", "FILE_KINDS_WORKBOOKS"),
+    ("adapters.referrals.kinds", "FILE_KINDS"),
 )
 
 

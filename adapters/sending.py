@@ -1,8 +1,8 @@
-"""hub send return | county | housing: files that go out, as the one who gets them may see it.
+"""hub send return | county | housing | referrals: files that go out, as the one who gets them may see it.
 
-Rules: docs/feeds.md "Sending". What is in a file is read with the Access of a client (`--client`): relations,
-labels and consents are asked by the one predicate of every read, at this moment. Each release is recorded before it
-leaves.
+Rules: docs/feeds.md "Sending". What is in a file is read with the Access of a client (`--client`), or, of a
+provider that has none, of the feed's organization: relations, labels and consents are asked by the one predicate of
+every read, at this moment. Each release is recorded before it leaves.
 The file goes to the feed's own place (folder or SFTP), or to --out.
 Refuses: a client that there is not, a feed without a place where no --out is given, what the caller may not see,
 another file of the same name on the partner's server; a client that is not the feed's (hub.feeds.partners), unless
@@ -40,12 +40,14 @@ Name = Annotated[str, typer.Option(help="Its name at the feed's place, such as t
 
 @dataclass(frozen=True, slots=True)
 class Sending:
-    """`access_of` a client's id; `recorder` None where nothing is audited."""
+    """`access_of` a client's id; `recorder` None where nothing is audited. `provider`: the Access of an
+    organization that answers referrals by file."""
 
     loading: Loading
     access_of: Callable[[str], Access | None]
     recorder: Recorder | None
     base: str
+    provider: Callable[[str], Access]
 
     def access(self, client: str) -> Access:
         """Raises typer.BadParameter."""
@@ -107,6 +109,7 @@ def add_sending(app: typer.Typer, sending: Callable[[], Sending]) -> None:
     _add_return(app, sending)
     _add_county(app, sending)
     _add_housing(app, sending)
+    _add_referrals(app, sending)
 
 
 def _add_return(app: typer.Typer, sending: Callable[[], Sending]) -> None:
@@ -198,6 +201,32 @@ def _add_housing(app: typer.Typer, sending: Callable[[], Sending]) -> None:
             found = released_changes(connection, access, hub.base, _day(since), system, tell)
         typer.echo(f"{len(found)} changes.")
         hub.put(written(found), chosen, name or f"housing-{since}-{_moment(until)}.csv", out)
+
+
+def _add_referrals(app: typer.Typer, sending: Callable[[], Sending]) -> None:
+    @app.command()
+    def referrals(
+        feed: Annotated[str, typer.Argument(help="The provider's feed of referral-answers.")],
+        out: Out = None,
+        name: Name = "",
+    ) -> None:
+        """Write what the provider of a feed is asked now: the referrals that it answers by file."""
+        from adapters.referrals.kinds import ANSWERS
+        from adapters.referrals.open_list import open_referrals
+
+        hub = sending()
+        chosen = hub.feed(feed, ANSWERS)
+        if not chosen.organization:
+            raise typer.BadParameter("The feed names no organization", param_hint="FEED")
+        access = hub.provider(chosen.organization)
+
+        def tell(rows: Sequence[Stored]) -> None:
+            hub.told(chosen, access, rows)
+
+        with hub.loading.database.read() as connection, _said():
+            made, count = open_referrals(connection, access, chosen.organization, hub.base, tell)
+        typer.echo(f"{count} referrals.")
+        hub.put(made, chosen, name or f"referrals-{_moment(clock.micros(clock.now()))}.csv", out)
 
 
 class _said:  # noqa: N801 - reads as a word at its call

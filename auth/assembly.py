@@ -3,7 +3,7 @@
 It brings Flask: for a process that serves the web.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
@@ -17,6 +17,7 @@ from auth.referral_access import access_of_link
 from hub.access import Access
 from hub.audit.recorder import Recorder
 from hub.referrals.assembly import configured
+from hub.referrals.form_desk import FormDesk, Keep
 from hub.referrals.link_desk import LinkDesk
 from hub.settings import Settings
 from hub.store.engine import Database
@@ -32,13 +33,19 @@ def guard(database: Database, settings: Settings) -> AccessOf:
 
 
 def blueprints(
-    transactions: Transactions, settings: Settings, guard: AccessOf, audit: Recorder | None
+    transactions: Transactions,
+    settings: Settings,
+    guard: AccessOf,
+    audit: Recorder | None,
+    services: Callable[[], Mapping[str, str]],
+    keep: Keep,
 ) -> list[Blueprint]:
     """What programs ask, and what people see; `transactions` are those of clients. `audit` records what is
-    answered."""
-    database = transactions.database
-    desk = LinkDesk(transactions, access_of_link, configured(settings).zone, settings.secret_key())
+    answered; `services` are what may be asked for by the form for referrals, `keep` makes one durable."""
+    database, said = transactions.database, configured(settings)
+    desk = LinkDesk(transactions, access_of_link, said.zone, settings.secret_key())
+    form = FormDesk(said.organization, services, keep, said.zone, settings.secret_key())
     return [
         blueprint(database, settings, audit=audit),
-        pages_blueprint(database, settings, guard, audit=audit, desk=desk),
+        pages_blueprint(database, settings, guard, audit=audit, desk=desk, form=form),
     ]

@@ -21,6 +21,7 @@ from auth.launch_endpoint import PATH as LAUNCH_PATH
 from auth.launch_endpoint import LaunchEndpoint
 from auth.oidc_pages import OidcPages
 from auth.recorded import Told
+from auth.referral_form_pages import ReferralFormPages
 from auth.referral_pages import ReferralPages
 from auth.sessions import Lives
 from auth.sign_in import Rules
@@ -30,6 +31,8 @@ from hub.access import Access
 from hub.audit.recorder import Recorder
 from hub.clock import Clock, now
 from hub.problems import Problem, outcome
+from hub.referrals.form_desk import FormDesk
+from hub.referrals.form_links import PATH as FORM_PATH
 from hub.referrals.link_desk import LinkDesk
 from hub.referrals.links import PATH as REFERRAL_PATH
 from hub.rest.app import HTTP_KINDS
@@ -59,10 +62,11 @@ def pages_blueprint(
     oidc_hosts: Collection[str] = (),
     audit: Recorder | None = None,
     desk: LinkDesk | None = None,
+    form: FormDesk | None = None,
 ) -> Blueprint:
     """All pages. `guard`: the access of a request's bearer token, for EHRs that make launches. `oidc_hosts`: hosts
     of another sign-in service that may be plain http; `audit` records what is answered, `desk` opens the links of
-    referrals."""
+    referrals, `form` takes new ones."""
     lives = Lives(settings["HUB_SESSION_IDLE_SECONDS"], settings["HUB_SESSION_SECONDS"])
     site = Site(database, settings, settings.secret_key(), clock, Rules.of(settings), lives)
     found = Blueprint("pages", __name__)
@@ -71,6 +75,10 @@ def pages_blueprint(
         answers = ReferralPages(site, desk, audit)
         for view, method in ((answers.show, "GET"), (answers.answer, "POST")):
             found.add_url_rule(f"{REFERRAL_PATH}<link>", f"referral {method}", view, methods=[method])
+    if form is not None:
+        refers = ReferralFormPages(site, form, audit)
+        for view, method in ((refers.show, "GET"), (refers.send, "POST")):
+            found.add_url_rule(f"{FORM_PATH}<link>", f"refer {method}", view, methods=[method])
     found.before_request(_limit)
     if audit is not None:
         found.after_request(Told(audit, Peers(networks(settings["HUB_TRUSTED_PROXIES"])), _fault))

@@ -14,7 +14,7 @@ from dataclasses import replace
 from flask import Response, request
 from werkzeug.exceptions import HTTPException
 
-from auth import throttle
+from auth.link_locks import LOCKED, LinkLocks
 from auth.pages import page
 from auth.visit import NotGenuine, Site, Visit, require_genuine
 from hub.audit.recorder import WHOLE, About, Recorder, Recording
@@ -26,7 +26,6 @@ from hub.rest.app import request_id
 from hub.rest.peers import Peers, networks
 
 ENDED = "This link does not work, or not any more. Ask whoever sent it to you for a new one."
-LOCKED = "Too many requests came from here. Try again in a while."
 AGAIN = "This page was open too long, or was opened from elsewhere. Open the link again."
 CHANGED = "The referral changed since you opened this page. See below how it stands now."
 UNKEPT = "This answer cannot be kept as it is. Change what you wrote, and send it again."
@@ -42,6 +41,7 @@ class ReferralPages:
     def __init__(self, site: Site, desk: LinkDesk, audit: Recorder | None = None):
         self._site, self._desk, self._audit = site, desk, audit
         self._peers = Peers(networks(site.settings["HUB_TRUSTED_PROXIES"]))
+        self._locks = LinkLocks(site, self._peers)
 
     def show(self, link: str) -> Response:
         """GET."""
@@ -103,7 +103,7 @@ class ReferralPages:
     def _seen(self, text: str, recording: Recording | None) -> Seen:
         """Raises Problem."""
         try:
-            self._refuse_locked()
+            self._locks.refuse_locked(request)
             link = self._desk.link(text)
             if recording is not None:
                 recording.about = replace(recording.about, id=link.task)
@@ -111,7 +111,7 @@ class ReferralPages:
             return self._desk.look(link)
         except Problem as problem:
             if problem.kind == "not-found":
-                self._count()
+                self._locks.count(request)
             raise
 
     def _page(
@@ -141,21 +141,6 @@ class ReferralPages:
         network = self._peers.of(request.environ)
         interaction = "read" if request.method in ("GET", "HEAD") else WHOLE
         return About(interaction, "Task", "", 0, request.method, PATH, request_id(request.environ), network)
-
-    def _refuse_locked(self) -> None:
-        """Raises Problem."""
-        key, now = self._key(), self._site.clock()
-        if self._site.database.reading(lambda connection: throttle.is_locked(connection, key, now)):
-            raise Problem("throttled", "Too many unknown links came from this address")
-
-    def _count(self) -> None:
-        """One unknown link more from this address."""
-        rules, now = self._site.rules, self._site.clock()
-        counters = [throttle.Counter(self._key(), rules.address_failures)]
-        self._site.database.writing(lambda connection: throttle.begin(connection, counters, now, rules.minutes))
-
-    def _key(self) -> bytes:
-        return throttle.key_of(self._site.secret_key, "referral link", self._peers.of(request.environ))
 
 
 def _record(recording: Recording, status: int, seen: Seen | None) -> None:

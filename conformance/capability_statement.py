@@ -29,6 +29,14 @@ SUBSCRIPTION = f"{BACKPORT}StructureDefinition/backport-subscription"
 INSTANTIATES = (
     f"{BACKPORT}CapabilityStatement/backport-subscription-server-r4",
     "http://hl7.org/fhir/uv/bulkdata/CapabilityStatement/bulk-data",
+    "http://hl7.org/fhir/us/davinci-alerts/CapabilityStatement/notification-receiver",
+    "http://hl7.org/fhir/us/davinci-alerts/CapabilityStatement/notification-sender",
+)
+TRANSPORT = "http://terminology.hl7.org/CodeSystem/message-transport"
+MESSAGES = (
+    "Da Vinci Unsolicited Notifications (alerts) 1.1.0: notification-admit, notification-discharge and "
+    "notification-transfer, and the cancels A11, A12, A13 of HL7 table 0003. Taken from hospitals by "
+    "$process-message; sent to who asks for a hospital topic with a Subscription of channel type message."
 )
 OAUTH_URIS = "http://fhir-registry.smarthealthit.org/StructureDefinition/oauth-uris"
 
@@ -70,6 +78,7 @@ def capability_statement(
                 "compartment": [f"{COMPARTMENT_DEFINITION}/{name.lower()}" for name in COMPARTMENTS],
             }
         ],
+        "messaging": [_messaging(base)],
     }
 
 
@@ -81,6 +90,14 @@ def _security(token_endpoint: str, authorize_endpoint: str) -> dict[str, Any]:
         "extension": [{"url": OAUTH_URIS, "extension": told}],
         "service": [{"coding": [{"system": SMART_SERVICE, "code": "SMART-on-FHIR"}]}],
         "description": "OAuth 2.0 with SMART scopes: App Launch for people, private_key_jwt for backend services",
+    }
+
+
+def _messaging(base: str) -> dict[str, Any]:
+    """Where messages are taken. The guide publishes no MessageDefinitions that a `supportedMessage` could name."""
+    return {
+        "endpoint": [{"protocol": {"system": TRANSPORT, "code": "http"}, "address": f"{base}/$process-message"}],
+        "documentation": MESSAGES,
     }
 
 

@@ -73,7 +73,7 @@ def whose(connection: Connection, addresses: Iterable[int], sight: Sight, lock: 
     found: dict[int, Of] = {}
     if lock and sight.everything and connection.dialect.name == "postgresql":
         return _held(connection, addresses)
-    for some in _chunks(addresses):
+    for some in chunks(addresses):
         asked = _WHOSE.where(resource.c.address.in_(some), seen(resource, sight))
         if lock:  # in the order in which writers lock theirs (hub.store.write.held)
             asked = asked.order_by(resource.c.type, resource.c.id).with_for_update(read=True, of=resource)
@@ -85,7 +85,7 @@ def _held(connection: Connection, addresses: Iterable[int]) -> dict[int, Of]:
     """The same for the hub itself, by the driver: every hospital message asks."""
     rows = [
         row
-        for some in _chunks(addresses)
+        for some in chunks(addresses)
         for row in driver(connection).execute(_HELD, (arrays.numbers(some),)).fetchall()
     ]
     return {row[0]: Of(*row[1:]) for row in rows}
@@ -95,7 +95,7 @@ def has_notes(connection: Connection, addresses: Iterable[int]) -> bool:
     """Whether something is about one of these."""
     return any(
         connection.execute(_NOTES.where(index_about.c.target.in_(some)).limit(1)).first() is not None
-        for some in _chunks(addresses)
+        for some in chunks(addresses)
     )
 
 
@@ -163,7 +163,7 @@ def _notes_on(connection: Connection, addresses: Iterable[int]) -> list[_Note]:
     """What is about these and has its labels: what has none yet looks at its targets when it gets them."""
     rids = _about(connection, addresses)
     found: list[_Note] = []
-    for some in _chunks(rids):
+    for some in chunks(rids):
         asked = _ROWS.where(resource.c.rid.in_(some), resource.c.labels >= 0)
         locked = asked.order_by(resource.c.type, resource.c.id).with_for_update()
         found += [_Note(*row) for row in connection.execute(locked)]
@@ -173,7 +173,7 @@ def _notes_on(connection: Connection, addresses: Iterable[int]) -> list[_Note]:
 def _about(connection: Connection, addresses: Iterable[int]) -> set[int]:
     """The rows that are about one of these. Every commit asks; most of the time nothing is."""
     rids: set[int] = set()
-    for some in _chunks(addresses):
+    for some in chunks(addresses):
         which, values = arrays.among(connection.dialect.name, some)
         rows = driver(connection).execute(f"SELECT rid FROM index_about WHERE target {which}", values)  # noqa: S608
         rids |= {row[0] for row in rows.fetchall()}
@@ -183,13 +183,14 @@ def _about(connection: Connection, addresses: Iterable[int]) -> set[int]:
 def _by_rid(connection: Connection, rows: Any, rids: Iterable[int]) -> dict[int, set[int]]:
     """The numbers of rows (rid, number), by rid."""
     found: dict[int, set[int]] = {rid: set() for rid in rids}
-    for some in _chunks(found):
+    for some in chunks(found):
         for rid, number in connection.execute(rows.where(rows.selected_columns.rid.in_(some))):
             found[rid].add(number)
     return found
 
 
-def _chunks(numbers: Iterable[int]) -> Iterator[list[int]]:
+def chunks(numbers: Iterable[int]) -> Iterator[list[int]]:
+    """In their order, as many as one statement names."""
     ordered = sorted(numbers)
     for start in range(0, len(ordered), CHUNK):
         yield ordered[start : start + CHUNK]

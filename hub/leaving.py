@@ -15,6 +15,7 @@ from sqlalchemy import Connection
 from hub import clock, release
 from hub.access import Access
 from hub.fhir import json
+from hub.fhir.systems import CLOCK_STATE
 from hub.rights.facts import OWN_PEOPLE, facts_of
 from hub.rights.labels import SUD_BITS, with_labels
 from hub.search.edges import address
@@ -146,7 +147,14 @@ def _shaped(connection: Connection, sight: Sight, content: dict[str, Any], base:
     kept = {name: value for name, value in content.items() if name.removeprefix("_") in shown | ALWAYS_SHOWN}
     # where it came from may tell what it is about
     kept["meta"] = {name: value for name, value in content.get("meta", {}).items() if name in META_SHOWN}
+    if kind == "Task" and (stands := _clock_states(content)):
+        kept["meta"]["tag"] = stands
     return kept if len(kept) == len(content) else _subsetted(kept)
+
+
+def _clock_states(task: dict[str, Any]) -> list[Any]:
+    """How a clock of a referral stands: the hub alone says that of a Task (hub.referrals.rule)."""
+    return [tag for tag in task.get("meta", {}).get("tag", ()) if tag.get("system") == CLOCK_STATE]
 
 
 def members_seen(connection: Connection, sight: Sight, members: Iterable[Any], base: str) -> Collection[int]:

@@ -12,7 +12,7 @@ Every function works in its caller's transaction. Times are microseconds since 1
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 
@@ -44,11 +44,17 @@ class Work:
     line: str | None = None
 
 
+Along = Callable[[Connection], object]  # what is written in the commit that settles a row
+
+
 @dataclass(frozen=True, slots=True)
 class Done:
-    """The work is done, or (with a reason) there is no more need for it."""
+    """The work is done, or (with a reason) there is no more need for it. `passed` are rows of its line that were
+    done with it, each with a reason or none."""
 
     reason: str = ""
+    passed: Sequence[tuple[Work, str]] = field(default=(), compare=False)
+    along: Along | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +63,7 @@ class Later:
 
     due: int
     reason: str
+    along: Along | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +71,7 @@ class Dead:
     """Given up: a person must look, and may replay it."""
 
     reason: str
+    along: Along | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,8 +119,16 @@ def add(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
 
 def add_once(connection: Connection, row: Mapping[str, Any]) -> None:
     """Store a row, unless the same work (its kind and key) is there already: done, or still to be done."""
+    add_new(connection, [row])
+
+
+def add_new(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> int:
+    """Store those rows of which the same work is not there already, in the order of their keys: two that add the
+    same rows never wait for each other in a circle. Returns how many."""
     dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
-    connection.execute(dialect.insert(outbox).values(dict(row)).on_conflict_do_nothing())
+    added = dialect.insert(outbox).on_conflict_do_nothing()
+    ordered = sorted(rows, key=lambda one: str(one["key"]))
+    return sum(connection.execute(added, dict(row)).rowcount for row in ordered)
 
 
 def is_due(connection: Connection, kinds: Sequence[str], now: int) -> bool:
@@ -132,12 +148,16 @@ def _work(row: outbox_rows.Row) -> Work:
     return Work(seq, kind, key, json.stored(payload), *rest)
 
 
-def done_and_next(connection: Connection, work: Work, now: int, lease_seconds: float) -> Work | None:
-    """The work is done, and the next of its line, if that is due, is taken in the same commit. None where there is
-    none, or the lease was lost: then nothing changes."""
+def done_and_next(
+    connection: Connection, work: Work, ended: Outcome, now: int, lease_seconds: float
+) -> Work | None:
+    """The work is done (`ended` is a Done without a reason), and the next of its line, if that is due, is taken in
+    the same commit. None where there is none, or the lease was lost: then no row changes."""
     if work.line is None:
-        done(connection, work)
+        settle(connection, work, ended)
         return None
+    if not isinstance(ended, Ended):
+        _beside(connection, ended)
     until = now + round(lease_seconds * SECOND)
     found = outbox_rows.end_and_take(connection, work.seq, work.attempts, work.kind, work.line, now, until)
     return None if found is None else _work(found)
@@ -175,9 +195,10 @@ def dead(connection: Connection, work: Work, reason: str) -> bool:
 
 def settle(connection: Connection, work: Work, settled: Outcome) -> bool:
     """What a handler said becomes of its row. False as in `done`."""
+    if isinstance(settled, Ended):
+        return True
+    _beside(connection, settled)
     match settled:
-        case Ended():
-            return True
         case Done(reason):
             return done(connection, work, reason)
         case Later(due, reason):
@@ -188,12 +209,30 @@ def settle(connection: Connection, work: Work, settled: Outcome) -> bool:
 
 def settle_all(connection: Connection, settled: Sequence[tuple[Work, Outcome]]) -> None:
     """The same for several: those that are done with one statement."""
-    done_well = [(work, outcome.reason) for work, outcome in settled if isinstance(outcome, Done)]
+    done_well = [(work, outcome) for work, outcome in settled if isinstance(outcome, Done)]
+    for _, one in done_well:
+        _beside(connection, one)
     if done_well:
-        done_together(connection, done_well)
+        done_together(connection, [(work, one.reason) for work, one in done_well])
     for work, outcome in settled:
         if not isinstance(outcome, Done):
             settle(connection, work, outcome)
+
+
+def alone(settled: Outcome) -> Outcome:
+    """The same without what is written along: a log that cannot be written must not bring its work again."""
+    return settled if isinstance(settled, Ended) else replace(settled, along=None)
+
+
+def has_along(settled: Outcome) -> bool:
+    return not isinstance(settled, Ended) and settled.along is not None
+
+
+def _beside(connection: Connection, settled: Settled) -> None:
+    if settled.along is not None:
+        settled.along(connection)
+    if isinstance(settled, Done) and settled.passed:
+        done_together(connection, settled.passed)
 
 
 def _end(connection: Connection, work: Work, **values: Any) -> bool:

@@ -19,8 +19,9 @@ INBOX: tuple[Setting, ...] = (
     Setting(
         "HUB_INBOX_PROCESSES",
         "1",
-        "With PostgreSQL: processes of this node that do nothing but process hospital messages, one for each core "
-        "that is to do so. 0: the worker does it, in the web server's process; with SQLite it always does.",
+        "With PostgreSQL: processes of this node that do nothing but process hospital messages and bulk jobs, one "
+        "for each core that is to do so. 0: the worker does it, in the web server's process; with SQLite it always "
+        "does.",
         from_zero,
     ),
     Setting(

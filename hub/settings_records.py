@@ -109,9 +109,9 @@ RECORDS: tuple[Setting, ...] = (
     Setting(
         "HUB_HL7V2_CLIENTS",
         "",
-        "CSV of the clients that may send hospital messages to `POST /hl7v2`, with the facilities (MSH-4) that "
-        "each may speak for (client,facility), see docs/hl7-over-http.md. Empty means that there is no such "
-        "endpoint.",
+        "CSV of the clients that may send hospital messages to `POST /hl7v2` and notifications to "
+        "`$process-message`, with the facilities (MSH-4) that each may speak for (client,facility), see "
+        "docs/hl7-over-http.md, docs/alerts.md. Empty means that neither is taken.",
     ),
     Setting("HUB_MLLP_IDLE_SECONDS", "60", "A half frame that stalls this long closes the connection.", positive),
     Setting(

@@ -12,16 +12,22 @@ from dataclasses import dataclass, field
 # what `resource.patient` holds where it is not the address of one Patient
 NOBODY, SEVERAL, UNKNOWN = 0, 1, 2
 
+# what `resource.source` holds where somebody brought guarded content into what another one wrote: nobody's own
+SHARED = 1
+
 # kinds of relation, one bit each (hub.rights.relations)
 PANEL = 1  # member of a Group that the holder manages
 TEAM = 2  # participant of a CareTeam
-REFERRAL = 4  # owner of an active Task, or performer of an active ServiceRequest
+REFERRAL = 4  # owner of an active Task; performer of an active ServiceRequest that no client wrote
 COVERAGE = 8  # payor of a Coverage
 EPISODE = 16  # managing organization of an EpisodeOfCare
 REGISTERED = 32  # the organization that registered the Patient
 PROXY = 64  # a RelatedPerson: for a member's app, and for the signature on a consent
 GRANTED = 128  # broken glass: for an hour, by name
 OWNED = 256  # what is one client's or organization's, such as its Subscriptions: counts for everybody
+# performer of an active ServiceRequest, whom not the writer itself is: opens nothing, counts for no role. The hub
+# asks such a one to deliver (hub.referrals.coordination)
+NAMED = 512
 
 # purposes of use, one bit each. http://terminology.hl7.org/CodeSystem/v3-ActReason
 PURPOSES: Mapping[str, int] = {"TREAT": 1, "HPAYMT": 2, "HOPERAT": 4, "ETREAT": 8, "PATRQT": 16}

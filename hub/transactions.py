@@ -217,7 +217,7 @@ class Transactions:
         links = Links(connection, access, self._base, contents)
         whose = Whose(connection, access, self._base, self._part2, held, lock, self._rewriting)
         headers = HeaderValues(connection, access, self._header_key)
-        rules = WriteRules(self._rules, access, held)
+        rules = WriteRules(self._rules, access, held, connection, links, contents, self._base)
         results = self._do(work, links, whose, headers, rules, contents, many)
         changes = list(work.changes.values())
         searched = [change for change in changes if change.type == parameters.TYPE]
@@ -315,6 +315,7 @@ class Transactions:
             return literal if target.found else whose.labelled(target, literal)
 
     def _batch(self, work: Work, whose: Whose, lock: bool) -> Batch:
+        whose.look(work.changes)
         index = {rid: self._rows(rid, change, whose) for rid, change in work.changes.items()}
         followed = whose.followed(work)
         outbox = list(self._effects(list(work.changes.values())))

@@ -3,7 +3,8 @@
 Rules: CalAIM ECM Policy Guide, core service "comprehensive transitional care"; Task
 https://hl7.org/fhir/R4/task.html (`restriction.period.end` is when it is due).
 A member without a lead care manager in an active CareTeam gets a Task without owner, which says so: somebody must
-find out who that is. One Encounter opens one Task, however often its discharge is told.
+find out who that is. The Task opens nobody's record: a client writes CareTeams, and gives itself no relation by
+the hub's hand (docs/access.md). One Encounter opens one Task, however often its discharge is told.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -18,14 +19,13 @@ from hub.access import Access
 from hub.fhir import json
 from hub.fhir.bundles import Entry
 from hub.fhir.encounters import discharged
-from hub.fhir.systems import LEAD_CARE_MANAGER, OWN
+from hub.fhir.systems import LEAD_CARE_MANAGER, TRANSITIONAL_CARE
 from hub.search.query import Limits, parse
 from hub.store import read
 from hub.store.engine import Database
 from hub.transactions import Change, Transactions, single
 
 KIND = "follow-up"
-TASK_SYSTEM = OWN + "sid/transitional-care"
 DIED = ("http://terminology.hl7.org/CodeSystem/discharge-disposition", "exp")
 NO_LEAD = "No lead care manager is known for this member"
 
@@ -70,7 +70,7 @@ def follow_up_task(encounter: Resource, lead: Resource | None, now: datetime, da
     ended = encounter.get("period", {}).get("end")
     task: Resource = {
         "resourceType": "Task",
-        "identifier": [{"system": TASK_SYSTEM, "value": encounter["id"]}],
+        "identifier": [{"system": TRANSITIONAL_CARE, "value": encounter["id"]}],
         "status": "requested",
         "intent": "order",
         "priority": "urgent",
@@ -124,5 +124,5 @@ class FollowUp:
         query = parse("CareTeam", [*pairs, ("_sort", "-_lastUpdated")], Limits())
         teams = [json.stored(row.body) for row in read.page(connection, access, query, (), 20) if row.body]
         task = follow_up_task(encounter, lead_care_manager(teams), self.now(), self.days)
-        condition = f"identifier={TASK_SYSTEM}|{encounter['id']}"
+        condition = f"identifier={TRANSITIONAL_CARE}|{encounter['id']}"
         yield single("POST", "Task", resource=task, if_none_exist=condition)

@@ -10,7 +10,7 @@ patient are answered alike), a Patient by who registers none, a Consent that ope
 granular scopes do not cover. A relation in the writer's own favour is not refused: it does not count.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from sqlalchemy import Connection, select
@@ -24,13 +24,14 @@ from hub.rights.consent_forms import told_by
 from hub.rights.consents import opens_own
 from hub.rights.directory import DIRECTORY
 from hub.rights.facts import Facts
-from hub.rights.labels import Part2Sources, labels_of, raised, with_labels
-from hub.rights.relations import without_own
+from hub.rights.labels import Part2Sources, is_program, labels_of, raised, with_labels
+from hub.rights.relations import without_own, without_performers
 from hub.search import merged
 from hub.search.edges import address
 from hub.search.index import IndexRows
-from hub.sight import COVERAGE, NOBODY, OWNED, PROXY, REGISTERED, UNKNOWN
-from hub.store.engine import Overtaken, driver, mark
+from hub.sight import COVERAGE, NOBODY, OWNED, PROXY, REGISTERED, SHARED, UNKNOWN
+from hub.store import arrays
+from hub.store.engine import Overtaken, driver
 from hub.store.merges import Survivors, denials
 from hub.store.read import Stored
 from hub.store.sight import covers, related
@@ -67,6 +68,9 @@ class Whose:
         self._fresh: set[tuple[str, str]] = set()
         self._made: dict[int, Of] = {}  # by address, of this commit
         self._source = facts.source_number(access.source)
+        self._was_of: dict[int, list[Any]] = {}  # by row number, what the versions before said (`look`)
+        self._was_about: dict[int, list[Any]] = {}
+        self._was_related: dict[int, list[Any]] = {}
 
     def labelled(self, target: Target, content: Resource) -> Resource:
         """The resource with all labels that it must have; whose it is, is known from now on."""
@@ -84,13 +88,21 @@ class Whose:
         limited = not (self._access.sight.everything or self._access.sight.all_patients)
         if kind in DIRECTORY and limited and mask & ~(old.labels if old else 0):
             raise Problem("forbidden", "This client hides no directory entry from others", "meta.security")
-        own = mask
+        own, source = mask, self._owner(old, mask)
         if old and old.labels > 0:
             own, mask = raised(told_labels.own_of(self._connection, old), mask), raised(old.labels, mask)
         found = self._facts[target.identity] = self._survivors.facts(facts.facts_of(named, self._base))
-        source = old.source if old and old.source else self._source
         self._made[address(kind, identity)] = Of(found.patient, mask, source)
         return with_labels(content, own)
+
+    def _owner(self, old: Stored | None, mask: int) -> int:
+        """Whose own it is: who wrote it first sees it with any label. Not any more where somebody else brings what
+        is guarded: that is the other's to release. The hub's own jobs (0) bring nothing of their own."""
+        if old is None or not old.source:
+            return self._source
+        others = self._source not in (0, old.source)
+        brings = mask & ~max(old.labels, 0) or is_program(self._access.source, self._part2)
+        return SHARED if others and brings else old.source
 
     def settle(self) -> None:
         """Look up whose those are that say it by what they are about, once all of a commit are known."""
@@ -173,10 +185,18 @@ class Whose:
             message = f"The token's scopes do not cover such a {change.type}"
             raise Problem("forbidden", message, headers=SCOPES_DO_NOT_COVER)
 
+    def look(self, changes: Mapping[int, Change]) -> None:
+        """What the versions before said, as it was counted then: asked once for all of a commit."""
+        older = {rid: change.type for rid, change in changes.items() if _was_there(change)}
+        self._was_of = self._rows_of(_PATIENTS, older)
+        self._was_about = self._rows_of(_ABOUT, (rid for rid, kind in older.items() if kind in facts.ABOUT))
+        speaking = (rid for rid, kind in older.items() if kind in facts.SPEAKS_OF_OTHERS)
+        self._was_related = self._rows_of(_RELATIONS, speaking)
+
     def rows(self, rid: int, change: Change, before: IndexRows, now: IndexRows) -> None:
-        """Put in what the resource says of who may see what. Raises Problem."""
+        """Put in what the resource says of who may see what; `look` was asked before. Raises Problem."""
         found = self._facts.get((change.type, change.id))
-        if change.before is not None or change.version > 1:
+        if _was_there(change):
             self._known(rid, change.type, before)
         if change.now is None or found is None:
             # whoever might see the resource may see what it was
@@ -204,6 +224,8 @@ class Whose:
         if sight.everything:
             now.relations = made
             return
+        if change.type == "ServiceRequest" and not sight.all_patients:
+            made = without_performers(before.relations, made)
         mine = {row for row in made if row[2] & KEPT}
         # its staff would be itself; and whom a consent waits for, a proxy or coverage, those bring who may not gain
         apart = {*sight.holders, *facts.people_named(content, self._base)}
@@ -227,28 +249,34 @@ class Whose:
 
     def _known(self, rid: int, kind: str, before: IndexRows) -> None:
         """What the version before said, as it was counted then."""
-        before.patients = {row[0] for row in self._rows_of(_PATIENTS, rid)}
+        before.patients = {row[1] for row in self._was_of[rid]}
         if kind in facts.ABOUT:
-            before.about = {row[0] for row in self._rows_of(_ABOUT, rid)}
+            before.about = {row[1] for row in self._was_about[rid]}
             if before.about:
                 self._need_lock()
         if kind in facts.SPEAKS_OF_OTHERS:
-            before.relations = {(row[0], row[1], row[2], row[3], row[4]) for row in self._rows_of(_RELATIONS, rid)}
+            before.relations = {(row[1], row[2], row[3], row[4], row[5]) for row in self._was_related[rid]}
         if kind == facts.CONSENT or (kind == "Patient" and merged.are_there()):
             rows = self._connection.execute(_CONSENTS.where(index_consent.c.rid == rid))
             before.consents = {tuple(row) for row in rows}
 
-    def _rows_of(self, statement: str, rid: int) -> list[Any]:
+    def _rows_of(self, statement: str, rids: Iterable[int]) -> dict[int, list[Any]]:
         """By the driver: every update asks."""
-        found: list[Any] = (
-            driver(self._connection).execute(f"{statement}{mark(self._connection)}", (rid,)).fetchall()
-        )
+        found: dict[int, list[Any]] = {rid: [] for rid in rids}
+        for some in inheriting.chunks(found):
+            which, values = arrays.among(self._connection.dialect.name, some)
+            for row in driver(self._connection).execute(f"{statement} {which}", values).fetchall():
+                found[row[0]].append(row)
         return found
 
 
-_PATIENTS = "SELECT patient FROM index_patient WHERE rid = "
-_ABOUT = "SELECT target FROM index_about WHERE rid = "
-_RELATIONS = "SELECT patient, holder, kind, low, high FROM index_relation WHERE rid = "
+def _was_there(change: Change) -> bool:
+    return change.before is not None or change.version > 1
+
+
+_PATIENTS = "SELECT rid, patient FROM index_patient WHERE rid"
+_ABOUT = "SELECT rid, target FROM index_about WHERE rid"
+_RELATIONS = "SELECT rid, patient, holder, kind, low, high FROM index_relation WHERE rid"
 _CONSENTS = select(
     *(index_consent.c[name] for name in ("patient", "recipient", "place", "permit", "labels", "purposes")),
     *(index_consent.c[name] for name in ("low", "high", "signed", "depth", "proxy", "medi_cal")),

@@ -23,6 +23,7 @@ from hub.inbox import work as inbox
 from hub.inbox.messages import REFUSED, Message
 from hub.inbox.parking import Park as Park
 from hub.problems import Problem
+from hub.settling import named, settle
 from hub.store.engine import Database
 
 log = logging.getLogger("hub.worker")
@@ -105,12 +106,13 @@ class Worker:
             thread.start()
 
     def of_messages(self) -> "Worker":
-        """The part of it that processes messages, for a process of its own."""
-        return replace(self, work={}, deliveries={}, chores=(), files=None, bulk=None)
+        """The part of it that processes messages and bulk jobs, for a process of its own: both take its time
+        alone, and who waits for an answer or a notice shares Python's lock with neither."""
+        return replace(self, work={}, deliveries={}, chores=(), files=None)
 
     def of_the_rest(self) -> "Worker":
         """All the rest."""
-        return replace(self, messages={}, arrivals=lambda: 0)
+        return replace(self, messages={}, arrivals=lambda: 0, bulk=None)
 
     def wake(self) -> None:
         """There may be something to do: look now, do not wait for the next look round."""
@@ -140,7 +142,7 @@ class Worker:
                 else:
                     bell.wait(idle)
             except Exception as error:
-                log.error("%s: %s; goes on", threading.current_thread().name, _named(error))
+                log.error("%s: %s; goes on", threading.current_thread().name, named(error))
                 self._stop.wait(BROKEN_SECONDS)
 
     def _messages_lane(self) -> bool:
@@ -185,7 +187,7 @@ class Worker:
             case Problem():
                 self._parked(message, Park(REFUSED, str(outcome), outcome.issues[0].where))
             case _:  # a fault of ours: the message waits, then is put where a person sees it
-                log.error("message %s of %s: %s", message.seq, message.source, _named(outcome))
+                log.error("message %s of %s: %s", message.seq, message.source, named(outcome))
                 self._again(message, type(outcome).__name__)
 
     def _parked(self, message: Message, park: Park) -> None:
@@ -220,7 +222,7 @@ class Worker:
             try:
                 return list(zip(several, handler.together(several), strict=True))
             except Exception as error:  # whose fault it is, each alone will tell
-                log.info("%s %s together: %s", len(several), several[0].kind, _named(error))
+                log.info("%s %s together: %s", len(several), several[0].kind, named(error))
         return [(one, self._outcome(handler, one)) for one in several]
 
     def _deliveries_lane(self) -> bool:
@@ -233,16 +235,18 @@ class Worker:
         one = claimed[0] if claimed else None
         while one is not None:
             outcome = self._outcome(self.deliveries[one.kind], one)
-            if outcome != outbox.Done() or time.monotonic() > until or self._stop.is_set():
+            is_done = isinstance(outcome, outbox.Done) and not outcome.reason
+            if not is_done or time.monotonic() > until or self._stop.is_set():
                 self._settle([(one, outcome)])
                 break
-            one = self._next(one)
+            one = self._next(one, outcome)
         return bool(claimed)
 
-    def _next(self, one: outbox.Work) -> outbox.Work | None:
-        return self.database.writing(
-            lambda connection: outbox.done_and_next(connection, one, self._micros(), LEASE.seconds)
-        )
+    def _next(self, one: outbox.Work, ended: outbox.Outcome) -> outbox.Work | None:
+        def settled(connection: Connection, each: Sequence[outbox.Outcome]) -> outbox.Work | None:
+            return outbox.done_and_next(connection, one, each[0], self._micros(), LEASE.seconds)
+
+        return settle(self.database, settled, [ended])
 
     def _chores_lane(self) -> bool:
         last = {id(chore): 0 for chore in self.chores}
@@ -259,7 +263,7 @@ class Worker:
         try:
             return bool(chore.do(now))
         except Exception as error:
-            log.error("chore: %s; goes on", _named(error))
+            log.error("chore: %s; goes on", named(error))
             return False
 
     def _claim(self, handlers: Mapping[str, WorkHandler], limit: int) -> list[outbox.Work]:
@@ -274,13 +278,17 @@ class Worker:
         try:
             return handler(one)
         except Exception as error:
-            log.error("%s %s: %s", one.kind, one.seq, _named(error))
+            log.error("%s %s: %s", one.kind, one.seq, named(error))
             return outbox.Later(self._micros() + 1_000_000 * 2 ** min(one.attempts, 10), type(error).__name__)
 
     def _settle(self, outcomes: Sequence[tuple[outbox.Work, outbox.Outcome]]) -> None:
         left = [(one, outcome) for one, outcome in outcomes if not isinstance(outcome, outbox.Ended)]
+
+        def settled(connection: Connection, each: Sequence[outbox.Outcome]) -> None:
+            outbox.settle_all(connection, [(one, outcome) for (one, _), outcome in zip(left, each, strict=True)])
+
         if left:
-            self.database.writing(lambda connection: outbox.settle_all(connection, left))
+            settle(self.database, settled, [outcome for _, outcome in left])
 
     def _micros(self) -> int:
         return clock.micros(self.now())
@@ -298,16 +306,6 @@ def _outcome_of(handler: MessageHandler, message: Message) -> Exception | None:
     except Exception as error:
         return error
     return None
-
-
-def _named(error: Exception) -> str:
-    """An error without its text, which may hold what a person must not see."""
-    if isinstance(error, Problem):
-        return error.kind
-    frame = error.__traceback__
-    while frame is not None and frame.tb_next is not None:
-        frame = frame.tb_next
-    return f"{type(error).__name__} at {frame.tb_frame.f_code.co_filename}:{frame.tb_lineno}" if frame else "?"
 
 
 def release_leases(database: Database) -> None:

@@ -32,6 +32,7 @@ VISITS = 200  # of a member that are looked at at a time
 PERSON = "person"
 VISIT = "visit"  # what a cancel waits for (hub.inbox.waits): a message of its visit
 DAY = len("2026-11-22")
+TARGET = ("Provenance", "target")
 
 Token = tuple[str, str]  # system, value
 Asked = tuple[str, str, str]  # type, system, value of an identifier
@@ -145,13 +146,22 @@ def _identified(
     return [(by_key[key], json.stored(Stored(*row).body or b"")) for key, row in rows]
 
 
-def as_of(connection: Connection, access: Access, identity: str, facility: Facility) -> datetime | None:
-    """When the newest event was recorded that this feed told of the member, by the Provenance of its messages."""
+def as_of(
+    connection: Connection, access: Access, asked: Collection[tuple[str, Facility]]
+) -> dict[tuple[str, Facility], datetime]:
+    """When the newest event was recorded that a feed told of a member (by id), by the Provenance of its messages;
+    nothing where it told none."""
     access.require("search-type", "Provenance")
-    key = value_key(("Provenance", "target"), ReferenceValue("Patient", identity))
-    rows = keyed.newest(connection, access.sight, key, LATEST_EVENTS)
-    found = (json.stored(Stored(*row).body or b"") for row in rows)
-    told = (_recorded(provenance) for provenance in found if _feed(provenance) == facility.feed)
+    keys = {identity: value_key(TARGET, ReferenceValue("Patient", identity)) for identity, _ in asked}
+    told: dict[int, list[Mapping[str, Any]]] = {key: [] for key in keys.values()}
+    for key, row in keyed.newest_of(connection, access.sight, told, LATEST_EVENTS):
+        told[key].append(json.stored(Stored(*row).body or b""))
+    found = {each: _newest(told[keys[each[0]]], each[1]) for each in asked}
+    return {each: at for each, at in found.items() if at}
+
+
+def _newest(provenances: Iterable[Mapping[str, Any]], facility: Facility) -> datetime | None:
+    told = (_recorded(each) for each in provenances if _feed(each) == facility.feed)
     return max((_moment(at, facility) for at in told if len(at) >= DAY), default=None)
 
 

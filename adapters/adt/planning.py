@@ -17,7 +17,7 @@ from sqlalchemy import Connection
 from adapters.adt import known as store
 from adapters.adt.local_tables import LocalTables
 from adapters.adt.members import Members, of_numbers, patient
-from adapters.adt.message import parse
+from adapters.adt.readings import reading
 from fhir_mappings.adt.directory import TYPES as DIRECTORY
 from fhir_mappings.adt.directory import keys as directory_keys
 from fhir_mappings.adt.directory import named_in, with_known
@@ -28,6 +28,7 @@ from fhir_mappings.adt.person import is_late
 from fhir_mappings.adt.problems import AdtProblem, Unmatched
 from fhir_mappings.adt.records import AdtMessage
 from fhir_mappings.adt.visit import NOBODY, KnownMember, person_bundle, visit_bundle
+from fhir_mappings.alerts.notification_adt import placed_once
 from hub import clock
 from hub.access import Access
 from hub.fhir.bundles import Entry, entries_of
@@ -159,6 +160,11 @@ class Planner:
         for place, half in left:
             try:
                 half.member = self._known(connection, half, found)
+            except REFUSALS as refusal:
+                halves[place] = refusal
+        _date(connection, [half for _, half in _left(halves)])
+        for place, half in _left(halves):
+            try:
                 half.bundle = self._bundle(connection, half)
             except REFUSALS as refusal:
                 halves[place] = refusal
@@ -166,7 +172,7 @@ class Planner:
     def _known(
         self, connection: Connection, half: _Half, numbers: Mapping[store.Token, Sequence[Element]]
     ) -> KnownMember:
-        """The one member these keys name, or nobody. Raises Unmatched."""
+        """The one member these keys name, or nobody; `_date` says as of when it is known. Raises Unmatched."""
         keys, resolved = half.draft.keys, half.resolved
         found = of_numbers(connection, ACCESS, keys.tokens, numbers)
         linked = resolved.patient if resolved else None
@@ -178,18 +184,21 @@ class Planner:
             owned = one.get("meta", {}).get("source") == half.draft.facility.feed
             if not owned and _another_person(one, keys):
                 raise Unmatched("The member with this number has another name and birth date", "PID-5")
-            as_of = store.as_of(connection, ACCESS, identity, half.draft.facility)
-            return KnownMember(identity, owned, one, as_of)
+            return KnownMember(identity, owned, one)
         return NOBODY
 
     def _bundle(self, connection: Connection, half: _Half) -> Element:
         draft = half.draft
-        waited = [(parse(one.raw), clock.moment(one.received)) for one in half.held]
+        waited = [(self._read(draft, one.raw), clock.moment(one.received)) for one in half.held]
         new = [draft.record, *(each for each, _ in waited)]
-        seen = [*new, *(parse(raw) for raw in half.others.values())]
+        seen = placed_once([*new, *(self._read(draft, raw) for raw in half.others.values())])
         more = self._more(connection, half, new)
         guarded = draft.facilities.guarded(draft.facility, seen)
         return self._mapped(draft, seen, more, half.member, guarded, waited)
+
+    def _read(self, draft: Draft, raw: bytes) -> AdtMessage:
+        """What the same facility told."""
+        return reading(raw, draft.facility, self.cin_system, self.tables.codes())
 
     def _more(self, connection: Connection, half: _Half, new: Sequence[AdtMessage]) -> list[AdtMessage]:
         """For a message that comes late: what this feed said of the person elsewhere."""
@@ -197,7 +206,7 @@ class Planner:
         if member.patient_id is None or not any(is_late(one, member, facility) for one in new):
             return []
         told = store.told_of(connection, ACCESS, member.patient_id, facility, half.draft.keys)
-        return [parse(raw) for seq, raw in told.items() if seq not in half.others]
+        return [self._read(half.draft, raw) for seq, raw in told.items() if seq not in half.others]
 
     def _mapped(
         self,
@@ -221,6 +230,15 @@ class Planner:
         known = store.directory(connection, ACCESS, directory_keys(named))
         brought: set[str] = set()
         return [half if isinstance(half, Exception) else _plan(half, known, brought) for half in halves]
+
+
+def _date(connection: Connection, halves: Sequence[_Half]) -> None:
+    """Put in as of when each known member is known."""
+    known = [(half, half.member.patient_id, half.draft.facility) for half in halves]
+    found = store.as_of(connection, ACCESS, {(identity, feed) for _, identity, feed in known if identity})
+    for half, identity, feed in known:
+        if identity:
+            half.member = replace(half.member, as_of=found.get((identity, feed)))
 
 
 def _left(halves: Iterable[_Half | Exception]) -> list[tuple[int, _Half]]:

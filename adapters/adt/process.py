@@ -25,10 +25,12 @@ from adapters.adt.local_tables import LocalTables
 from adapters.adt.members import Members, of_numbers
 from adapters.adt.message import parse
 from adapters.adt.planning import ACCESS, Draft, Later, Plan, Planner, draft_of
+from adapters.adt.readings import facility_code, reading
 from fhir_mappings.adt.events import EVENTS, MERGE
 from fhir_mappings.adt.member_keys import MergeKeys, merge_keys
 from fhir_mappings.adt.problems import AdtProblem, UnknownFacility, UnmappedCode, Unmatched, Unreadable
 from fhir_mappings.adt.records import AdtMessage
+from fhir_mappings.alerts.notification_adt import is_notification
 from hub import clock
 from hub.inbox import held as held_messages
 from hub.inbox import work as inbox
@@ -104,11 +106,17 @@ class Processor:
                 ended[message.seq] = refusal
 
     def _draft(self, message: Message) -> Draft | _Merge:
-        record, facilities = parse(message.raw), self.tables.facilities()
+        record, facilities = self._read(message), self.tables.facilities()
         if EVENTS[record.event].scope == MERGE:
             facility = facilities.of(record.facility)
             return _Merge(message, record, merge_keys(record, facility, self.cin_system))
         return draft_of(message, record, facilities, self.cin_system)
+
+    def _read(self, message: Message) -> AdtMessage:
+        if not is_notification(message.raw):
+            return parse(message.raw)
+        facility = self.tables.facilities().of(facility_code(message.feed))
+        return reading(message.raw, facility, self.cin_system, self.tables.codes())
 
     def _group(self, group: Sequence[Draft | _Merge]) -> dict[int, Outcome]:
         drafts = [one for one in group if isinstance(one, Draft)]

@@ -10,6 +10,7 @@ from adapters.files.transports import Transports, ended_by, transports
 from adapters.kinds import file_kinds
 from hub import outbox
 from hub.feeds import lane
+from hub.feeds.acting import Act
 from hub.feeds.arriving import Arriving
 from hub.feeds.configured import feeds
 from hub.feeds.lane import OF_FILES, OF_SUBJECTS, FileLane
@@ -30,11 +31,13 @@ def options_of(settings: Settings) -> dict[str, Any]:
     }
 
 
-def loading_of(database: Database, own: Transactions, settings: Settings) -> Loading:
-    """`own` writes for the hub itself. Raises CannotStart."""
+def loading_of(
+    database: Database, own: Transactions, settings: Settings, acts: Mapping[str, Act] | None = None
+) -> Loading:
+    """`own` writes for the hub itself; `acts`: by kind, of those whose rows are done. Raises CannotStart."""
     kinds = file_kinds()
     known = feeds(settings.feeds_file, kinds, options_of(settings))
-    return Loading(database, own, Arriving(database, settings.files_dir), kinds, known)
+    return Loading(database, own, Arriving(database, settings.files_dir), kinds, known, acts=acts or {})
 
 
 def places_of(loading: Loading, settings: Settings) -> Transports:

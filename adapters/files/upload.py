@@ -3,16 +3,15 @@
 Rules: docs/feeds.md "Upload"; RFC 6266 (the file's name stands in Content-Disposition); RFC 9110 15.3.3 (202).
 The token needs `system/Binary.c`, to ask, too: a plan brings files, and reads no documents. Its client must be
 one of the feed's `clients`.
+It goes to the vault while it comes in: however large it may be, memory holds a piece of it.
 The report is an OperationOutcome, or CSV where `Accept: text/csv` asks for that.
 Refuses: 403 without scope, 404 for a feed that does not name the client (whether there is one nobody learns), 409
 NAME_REUSED, 413 past HUB_UPLOAD_MB, 422 for a name that cannot be used or none.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from email.message import Message
-from pathlib import Path
-from tempfile import NamedTemporaryFile
 
 from hub.access import Access
 from hub.feeds import files, report
@@ -43,17 +42,13 @@ class Upload:
         access.require("create", "Binary")
         self._feed(access, feed)
 
-    def send(self, access: Access, headers: Headers, body: bytes, feed: str) -> Reply:
+    def send(self, access: Access, headers: Headers, pieces: Iterable[bytes], feed: str) -> Reply:
         """Raises Problem."""
-        loading, name = self.loading(), _name(headers)
-        loading.arriving.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with NamedTemporaryFile(dir=loading.arriving.folder) as file:
-            file.write(body)
-            file.flush()
-            try:
-                receipt, seq = loading.arriving(Path(file.name), name, self._feed(access, feed))
-            except ValueError:
-                raise Problem("business-rule", "NAME_UNSAFE: the file needs another name", "filename") from None
+        name = _name(headers)
+        try:
+            receipt, seq = self.loading().arriving.in_pieces(pieces, name, self._feed(access, feed))
+        except ValueError:
+            raise Problem("business-rule", "NAME_UNSAFE: the file needs another name", "filename") from None
         if receipt == "conflict":
             raise Problem("conflict", "NAME_REUSED: a file of this name came before with other content", "filename")
         where = (("Location", f"{self.base}/files/{feed}/{seq}"),)
@@ -105,6 +100,6 @@ def upload(loading: Callable[[], Loading], base: str, megabytes: int) -> list[Be
     """The two doors."""
     doors = Upload(loading, base)
     return [
-        Beside("/files/<feed>", "file", megabytes << 20, doors.may_send, doors.send),
+        Beside("/files/<feed>", "file", megabytes << 20, doors.may_send, doors.send, in_pieces=True),
         Beside("/files/<feed>/<int:number>", "file", 1, doors.may_ask, doors.ask, "GET"),
     ]

@@ -2,7 +2,9 @@
 
 Rules: docs/access.md; 42 CFR 2.32: a table has no place for the notice that must travel with a Part 2 record, so
 what would need it does not go into one, whoever asks. Types that the caller's role does not read (a plan reads no
-CarePlan) are left out, and named (`unread`).
+CarePlan) are left out, and named (`unread`). What a provider's file owes the plan of the member's ECM and its role
+does not read otherwise (why it ended, how a member was reached out to) is read for the file alone
+(adapters.plan.workbook_owed): patients, labels and consents are asked as ever.
 Refuses (Problem): a caller who may not read what a file cannot be without (`NEEDED`), a panel that is not there for
 the caller.
 """
@@ -13,6 +15,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
+from adapters.plan.workbook_owed import owed_to, reading
 from fhir_mappings.plan.workbook_chart import Chart
 from fhir_mappings.plan.workbook_terms import POPULATION, REPORTED
 from hub.access import Access
@@ -62,13 +65,14 @@ class Charts:
 
     @property
     def unread(self) -> tuple[str, ...]:
-        return tuple(one for one in TYPES if one not in NEEDED and not self.access.may("search-type", one))
+        there = {*NEEDED, *owed_to(self.access)}
+        return tuple(one for one in TYPES if one not in there and not self.access.may("search-type", one))
 
     def read(self, reference: str) -> Resource | None:
         """What `Type/id` names, or None."""
         kind, _, identity = reference.partition("/")
         row = read.current(self.connection, self.access, kind, identity)
-        found = self._left([row] if row and not row.deleted else [])
+        found = self._left([row] if row and not row.deleted else [], self.access)
         return found[0] if found else None
 
     def must_be(self, reference: str) -> Resource:
@@ -77,16 +81,16 @@ class Charts:
             raise Problem("not-found", f"{reference} is not there")
         return found
 
-    def find(self, kind: str, *pairs: tuple[str, str]) -> Iterator[Resource]:
+    def find(self, kind: str, *pairs: tuple[str, str], access: Access | None = None) -> Iterator[Resource]:
         """What a search of the caller finds."""
         query, after = parse(kind, list(pairs), Limits(base=self.base)), list[int]()
-        while rows := read.page(self.connection, self.access, query, after, CHUNK):
-            yield from self._left(rows)
+        while rows := read.page(self.connection, access or self.access, query, after, CHUNK):
+            yield from self._left(rows, access or self.access)
             after = read.position(rows[-1])
 
-    def _left(self, rows: Sequence[Stored]) -> list[Resource]:
+    def _left(self, rows: Sequence[Stored], access: Access) -> list[Resource]:
         open_ones = [row for row in rows if not max(row.labels, 0) & PART2]
-        found = leaving(self.connection, self.access, open_ones, self.base).rows
+        found = leaving(self.connection, access, open_ones, self.base).rows
         bodies = [(row, json.stored(row.body)) for row in found if row.body]
         kept = [(row, body) for row, body in bodies if not _needs_notice(body)]
         self.tell([row for row, _ in kept])
@@ -94,13 +98,21 @@ class Charts:
 
     def chart(self, patient: Resource) -> Chart:
         reference = f"Patient/{patient['id']}"
-        kinds = [kind for kind in TYPES if kind not in self.unread]
+        kinds = [kind for kind in TYPES if kind in NEEDED or self.access.may("search-type", kind)]
         found = [one for kind in kinds for one in self.find(kind, ("patient", reference), *ONLY.get(kind, ()))]
+        owed = {(one["resourceType"], one["id"]): one for one in self._owed(reference)}
+        found = [*(one for one in found if (one["resourceType"], one["id"]) not in owed), *owed.values()]
         return Chart(patient, found, dict(self._others(found)))
 
+    def _owed(self, patient: str) -> Iterator[Resource]:
+        for kind, what in owed_to(self.access).items():
+            for one in self.find(kind, ("patient", patient), what.marked, access=reading(self.access, kind)):
+                yield what.part(one)
+
     def _others(self, found: Sequence[Resource]) -> Iterator[tuple[str, Resource]]:
-        """The practitioners of care teams; a role stands for who has it."""
+        """The practitioners of care teams, and lead care managers; a role stands for who has it."""
         who = {str(p.get("member", {}).get("reference", "")) for one in found for p in one.get("participant", ())}
+        who |= {str(one.get("careManager", {}).get("reference", "")) for one in found}
         for reference in sorted(who):
             if reference.startswith(("Practitioner/", "PractitionerRole/")) and (one := self.read(reference)):
                 behind = self.read(str(one.get("practitioner", {}).get("reference", ""))) if _is_role(one) else one

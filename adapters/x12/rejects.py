@@ -7,16 +7,8 @@ takes although it is counted wrongly is a warning.
 from collections.abc import Iterator
 from dataclasses import replace
 
-from adapters.x12.verdicts import (
-    ENVELOPE_FAULTS_OF_A_SET,
-    MISCOUNTED_SEGMENTS,
-    MISCOUNTED_SETS,
-    Examined,
-    Finding,
-    Group,
-    Interchange,
-    TransactionSet,
-)
+from adapters.x12 import verdicts
+from adapters.x12.verdicts import Examined, Finding, Group, Interchange, TransactionSet
 from hub.feeds.records import WARNING, Reject
 
 _GROUP_FAULTS = {
@@ -44,11 +36,11 @@ def envelope_rejects(examined: Examined) -> Iterator[Reject]:
         for group in interchange.groups:
             yield from (_group(group, fault, whole) for fault in group.faults)
             if group.miscounted and not group.rejected:
-                yield replace(_group(group, MISCOUNTED_SETS, whole=False), severity=WARNING)
+                yield replace(_group(group, verdicts.MISCOUNTED_SETS, whole=False), severity=WARNING)
             for one in group.sets:
                 yield from (_set(one, fault, whole) for fault in one.faults)
                 if one.miscounted and not one.rejected:
-                    yield replace(_set(one, MISCOUNTED_SEGMENTS, whole=False), severity=WARNING)
+                    yield replace(_set(one, verdicts.MISCOUNTED_SEGMENTS, whole=False), severity=WARNING)
 
 
 def segment_reject(finding: Finding) -> Reject:
@@ -68,7 +60,7 @@ def _group(group: Group, fault: str, whole: bool) -> Reject:
 
 
 def _set(one: TransactionSet, fault: str, whole: bool) -> Reject:
-    code, what = _SET_CODES.get(fault, "X12_ENVELOPE"), ENVELOPE_FAULTS_OF_A_SET[fault]
+    code, what = _SET_CODES.get(fault, "X12_ENVELOPE"), verdicts.ENVELOPE_FAULTS_OF_A_SET[fault]
     if fault == "5" and one.findings:
         first = segment_reject(one.findings[0])
         return Reject(code, first.line, first.column, what, whole=whole)

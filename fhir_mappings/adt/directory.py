@@ -35,7 +35,8 @@ class Directory:
             return {"type": kind, **named, "display": display}
         system, value = (resource["identifier"][0][name] for name in ("system", "value"))
         url = full_url(system, kind, value)
-        self._entries.setdefault(url, created_once({**resource, "meta": self._facility.meta}, system, value, url))
+        if url not in self._entries:
+            self._entries[url] = created_once({**resource, "meta": self._facility.meta}, system, value, url)
         return {"reference": url, **named, "display": display}
 
     def entries(self) -> list[Element]:

@@ -12,6 +12,7 @@ a label that there is not (ValueError: a configuration fault).
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Any
 from urllib.parse import quote
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -44,7 +45,7 @@ class Facility:
     @property
     def feed(self) -> str:
         """The feed's URI: meta.source of what it writes, and the root of identifiers the hub makes for it."""
-        return f"urn:calaim-hub:adt:{quote(self.code, safe='')}"
+        return _feed(self.code)
 
     @property
     def is_telling(self) -> bool:
@@ -60,7 +61,13 @@ class Facility:
 
     @property
     def meta(self) -> dict[str, Any]:
-        return {"source": self.feed} | ({"security": self.security} if self.security else {})
+        found = {"source": self.feed}
+        return {**found, "security": self.security} if self.is_telling or self.protected else found
+
+
+@cache  # each identifier of a message asks; there are as many as rows of the table
+def _feed(code: str) -> str:
+    return f"urn:calaim-hub:adt:{quote(code, safe='')}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,13 +93,16 @@ class Facilities:
     def guarded(self, facility: Facility, messages: Iterable[AdtMessage]) -> Facility:
         """The facility as these messages must be treated: when one of them tells of a place or an event in a
         program under 42 CFR Part 2, or in a facility with labels (PV1-3, PV1-6, PV1-11, PV1-42 or EVN-7 names it by
-        code or NPI), all of them are such records, whoever sent them."""
-        named = {name for message in messages for name in _places(message)}
+        code or NPI), or says itself that it is guarded, all of them are such records, whoever sent them."""
+        every = list(messages)
+        named = {name for message in every for name in _places(message)}
         telling = (one for one in self.by_code.values() if one.is_telling)
         there = [one for one in telling if not named.isdisjoint((one.code, one.npi))]
-        labels = dict.fromkeys((*facility.labels, *(label for one in there for label in one.labels)))
-        part2 = facility.part2 or any(one.part2 for one in there)
-        return replace(facility, part2=part2, labels=tuple(labels)) if there else facility
+        said = [message for message in every if message.part2 or message.labels]
+        guarding: list[Facility | AdtMessage] = [*there, *said]
+        labels = dict.fromkeys((*facility.labels, *(label for one in guarding for label in one.labels)))
+        part2 = facility.part2 or any(one.part2 for one in guarding)
+        return replace(facility, part2=part2, labels=tuple(labels)) if guarding else facility
 
 
 def _places(message: AdtMessage) -> Iterable[str]:

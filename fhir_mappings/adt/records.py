@@ -188,7 +188,8 @@ class Merge:
 @dataclass(frozen=True, slots=True)
 class AdtMessage:
     """One message. `event_at` is EVN-2, else MSH-7; `occurred_at` EVN-6; `digest` the SHA-256 of the bytes;
-    `sequence` MSH-13, -1 where the sender numbers nothing."""
+    `sequence` MSH-13, -1 where the sender numbers nothing. `labels` (codes of v3-ActCode) and `part2` are what a
+    message says of itself that can say so (fhir_mappings/alerts)."""
 
     control_id: str
     event: str
@@ -208,6 +209,8 @@ class AdtMessage:
     roles: tuple[Role, ...] = ()
     merges: tuple[Merge, ...] = ()
     sequence: int = -1
+    labels: tuple[str, ...] = ()
+    part2: bool = False
 
     @property
     def occurred(self) -> Dtm:

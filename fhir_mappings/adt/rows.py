@@ -60,4 +60,4 @@ def values(rows: Iterable[Row], record: Any, context: Context) -> Element:
 
 def filled(element: Element) -> Element:
     """The element without empty members: FHIR has neither nulls nor empty lists."""
-    return {key: value for key, value in element.items() if value not in (None, "", [], {})}
+    return {key: value for key, value in element.items() if value or value == 0}  # 0 and false are values

@@ -1,22 +1,18 @@
 """CarePlan and CareTeam -> a row of the hub's CSV for counties: what changed in the care of their clients.
 
-Rules: docs/county-bh.md "What goes back"; 42 CFR 2.32(a)(1): the notice travels with each row that is released
-under Part 2 (the resource carries the label then, hub.release). A cell that a spreadsheet would take for a
-formula begins with an apostrophe.
+Rules: docs/county-bh.md "What goes back"; labels, consents and the notice: fhir_mappings.released_cells.
 """
 
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from fhir_mappings.released_cells import released_cells, safe
 from hub.fhir.systems import CIN_SYSTEM, LEAD_CARE_MANAGER
 
 COLUMNS = (
     "what", "id", "version", "changed", "county_client_number", "cin", "status", "start", "end", "title",
     "lead_care_manager", "participants", "labels", "consents", "notice",
 )  # fmt: skip
-RELATED = "http://hl7.org/fhir/uv/security-label-ds4p/StructureDefinition/extension-sec-label-related-artifact"
-NO_REDISCLOSURE = "NORDSCLCD"
-FORMULA = ("=", "+", "-", "@", "\t", "\r")
 Resource = Mapping[str, Any]
 
 
@@ -38,16 +34,9 @@ def care_row(
         "title": resource.get("title") or resource.get("name") or "",
         "lead_care_manager": "; ".join(_names(resource, lead=True)),
         "participants": "; ".join(_names(resource, lead=False)),
-        "labels": " ".join(one.get("code", "") for one in meta.get("security", ())),
-        "consents": " ".join(_consents(resource)),
-        "notice": notice if is_under_part2(resource) else "",
+        **released_cells(resource, notice),
     }
-    return {name: _safe(value) for name, value in found.items()}
-
-
-def is_under_part2(resource: Resource) -> bool:
-    """Whether it was released with the obligation not to redisclose."""
-    return any(one.get("code") == NO_REDISCLOSURE for one in resource.get("meta", {}).get("security", ()))
+    return {name: safe(value) for name, value in found.items()}
 
 
 def _identifier(patient: Resource, system: str) -> str:
@@ -62,14 +51,3 @@ def _names(resource: Resource, lead: bool) -> Iterator[str]:
         name = member.get("display") or member.get("reference", "")
         if name and (LEAD_CARE_MANAGER in codes) == lead:
             yield name
-
-
-def _consents(resource: Resource) -> Iterator[str]:
-    for label in resource.get("meta", {}).get("security", ()):
-        for extension in label.get("extension", ()):
-            if extension.get("url") == RELATED:
-                yield extension.get("valueRelatedArtifact", {}).get("url", "")
-
-
-def _safe(text: str) -> str:
-    return f"'{text}" if text.startswith(FORMULA) else text

@@ -2,8 +2,9 @@
 
 Rules: docs/plan-workbooks.md; US Core 6.1.0 CareTeam, Coverage; Da Vinci ATR 2.1 Group
 (https://hl7.org/fhir/us/davinci-atr/StructureDefinition-atr-group.html: member.period, member.inactive)
-- The list says who is assigned: the episode is `active` until the list takes the member back (`finished`), whatever
-  day its period ends on; a status column of a local layout says otherwise.
+- The list says who is assigned: the episode is `planned` until the provider enrols the member (hub.ecm), and
+  until the list takes the member back (`finished`), whatever day its period ends on; a status column of a local
+  layout says otherwise. A list that comes again undoes nothing (hub.ecm.rule).
 - Nobody leaves a Group: who is gone is `inactive`, and the hub's rights follow that (docs/access.md).
 - The Group names its members by the plan's numbers: it waits until all of them are known.
 """
@@ -94,7 +95,7 @@ def episode(row: Kept, patient: str, feed: Feed, is_sender: bool = False) -> Res
     """The member's enrolment in ECM with one provider. `is_sender`: the provider itself says it."""
     values = row.values
     word = values.get("status", "")
-    status = "finished" if row.deleted else ENGAGEMENTS[word][0] if word else "active"
+    status = "finished" if row.deleted else ENGAGEMENTS[word][0] if word else "active" if is_sender else "planned"
     number = values.get("authorization_number")
     return filled(
         {

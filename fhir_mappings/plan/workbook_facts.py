@@ -2,6 +2,9 @@
 
 Rules: docs/plan-workbooks.md "Out"
 - Nothing is guessed: what nobody stored is an empty cell.
+- Where the enrolment stands is EpisodeOfCare.status, since when its statusHistory; a word that a file said besides
+  counts as long as the status is what it was said of.
+- The lead care manager is the episode's, else the one of the newest active CareTeam.
 - Encounters count that the report's provider had, or that a return file told of; a hospital's do not.
 - How often: finished encounters of the reporting period by class (virtual, or any other that is known); where there
   are none, what a return file of that period counted.
@@ -32,6 +35,7 @@ from fhir_mappings.plan.workbook_terms import (
     DISCONTINUATION,
     DISCONTINUATION_EXTENSION,
     ENGAGEMENT_EXTENSION,
+    ENGAGEMENTS,
     HOMELESS,
     HOUSED,
     LAST_ENCOUNTER,
@@ -40,6 +44,8 @@ from fhir_mappings.plan.workbook_terms import (
     PROGRAM,
     REPORTED,
 )
+from hub.ecm.attempts import attempt_of
+from hub.ecm.history import since
 from hub.feeds.records import Resource
 
 # EpisodeOfCare.status -> our word, where no extension says more
@@ -55,7 +61,7 @@ def member_facts(chart: Chart, report: Report) -> Facts:
             **person(chart.patient, report),
             **report_facts(report),
             **enrolment(chart, report),
-            **lead(chart),
+            **lead(chart, report),
             **work(chart, report),
             **_observed(chart),
             **housing(chart),
@@ -66,11 +72,9 @@ def member_facts(chart: Chart, report: Report) -> Facts:
 
 def enrolment(chart: Chart, report: Report) -> Facts:
     """The newest ECM episode with the report's provider."""
-    every = list(chart.with_code("EpisodeOfCare", "type", PROGRAM, "ecm"))
-    found = [one for one in every if points_at(one.get("managingOrganization"), report.reference)]
-    if not found:
+    episode = episode_of(chart, report)
+    if episode is None:
         return {}
-    episode = max(found, key=lambda one: (extension(one, ENGAGEMENT_EXTENSION) is not None, _last(one)))
     span = episode.get("period", {})
     return {
         "status": engagement(episode, chart),
@@ -81,21 +85,33 @@ def enrolment(chart: Chart, report: Report) -> Facts:
     }
 
 
+def episode_of(chart: Chart, report: Report) -> Resource | None:
+    """The newest that says more than that the member is assigned, else the newest."""
+    every = list(chart.with_code("EpisodeOfCare", "type", PROGRAM, "ecm"))
+    found = [one for one in every if points_at(one.get("managingOrganization"), report.reference)]
+    return max(found, key=lambda one: (_says_more(one), _last(one)), default=None)
+
+
+def _says_more(episode: Resource) -> bool:
+    """A file said its status, or it moved."""
+    return extension(episode, ENGAGEMENT_EXTENSION) is not None or len(episode.get("statusHistory", ())) > 1
+
+
 def _last(resource: Resource) -> str:
     return str(resource.get("meta", {}).get("lastUpdated", ""))
 
 
 def engagement(episode: Resource, chart: Chart) -> str:
-    told = extension(episode, ENGAGEMENT_EXTENSION)
-    if told:
-        return str(told.get("code", ""))
+    told = str((extension(episode, ENGAGEMENT_EXTENSION) or {}).get("code", ""))
+    if told and ENGAGEMENTS.get(told, (episode.get("status"),))[0] == episode.get("status"):
+        return told
     word = BY_STATUS.get(str(episode.get("status")), "")
     return "in-outreach" if word == "pending-outreach" and any(_attempts(chart)) else word
 
 
 def _attempts(chart: Chart) -> Iterator[Resource]:
-    yield from chart.with_code("Encounter", "type", REPORTED, OUTREACH[0])
-    yield from chart.with_code("Communication", "category", REPORTED, OUTREACH[0])
+    for kind, element in (("Encounter", "type"), ("Communication", "category")):
+        yield from (one for one in chart.with_code(kind, element, REPORTED, OUTREACH[0]) if attempt_of(one))
 
 
 def _discontinued(episode: Resource) -> Facts:
@@ -103,14 +119,18 @@ def _discontinued(episode: Resource) -> Facts:
         return {}
     reason = extension(episode, DISCONTINUATION_EXTENSION) or {}
     return {
-        "discontinued": day(episode.get("period", {}).get("end")),
+        "discontinued": day(episode.get("period", {}).get("end")) or since(episode),
         "discontinuation_code": code_of(reason, DISCONTINUATION),
         "discontinuation_reason": str(reason.get("text", "")),
     }
 
 
-def lead(chart: Chart) -> Facts:
-    practitioner, shown = lead_of(chart)
+def lead(chart: Chart, report: Report) -> Facts:
+    said = (episode_of(chart, report) or {}).get("careManager") or {}
+    practitioner = chart.others.get(str(said.get("reference", "")), {})
+    shown = str(said.get("display", ""))
+    if not (practitioner or shown):
+        practitioner, shown = lead_of(chart)
     return {
         "lead_name": named(practitioner) or shown,
         "lead_phone": telecom(practitioner, "phone"),

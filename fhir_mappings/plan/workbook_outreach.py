@@ -67,7 +67,7 @@ def _communication(row: Kept, patient: str, feed: Feed) -> Resource:
     return filled(
         {
             "resourceType": "Communication",
-            "extension": [*_staff(values), *_time(values)],
+            "extension": [*_staff(values), *_time(values), *_method(values)],
             "identifier": [own_identifier(feed, "outreach-attempt", feed.kind, row.key)],
             "status": status,
             "statusReason": {"text": "The member was not reached"} if is_known else {},
@@ -87,7 +87,7 @@ def _notes(values: Values) -> list[Element]:
 
 
 def _method(values: Values) -> list[Element]:
-    """Encounter.class has one word for telephone and screen."""
+    """Encounter.class has one word for telephone and screen, and `medium` none for a word of a local layout."""
     word = values.get("outreach_method")
     return [{"url": METHOD_EXTENSION, "valueCoding": {"system": METHOD, "code": word}}] if word else []
 

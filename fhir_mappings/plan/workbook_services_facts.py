@@ -11,14 +11,10 @@ from fhir_mappings.plan.workbook_loop_facts import loop
 from fhir_mappings.plan.workbook_person_facts import Facts, person, present, report_facts
 from fhir_mappings.plan.workbook_terms import (
     DECISION_EXTENSION,
-    METHOD_EXTENSION,
-    METHODS,
     OUTREACH,
-    PARTICIPATION_MODE,
     REPORTED,
-    STAFF_EXTENSION,
-    TIME_EXTENSION,
 )
+from hub.ecm.attempts import attempt_of
 from hub.feeds.records import Resource
 from hub.fhir.systems import COMMUNITY_SUPPORT, REFERRAL_CLOCK
 
@@ -26,46 +22,43 @@ from hub.fhir.systems import COMMUNITY_SUPPORT, REFERRAL_CLOCK
 BY_PROGRESS = {"requested": "pending-outreach", "received": "pending-outreach", "accepted": "pending-outreach",
                "in-progress": "delivering", "on-hold": "delivering", "completed": "discontinued",
                "cancelled": "discontinued", "failed": "discontinued", "rejected": "discontinued"}  # fmt: skip
-MEDIA = {medium: method for method, (medium, _) in METHODS.items()}
 
 
 def return_facts(chart: Chart, report: Report, with_attempts: bool) -> list[Facts]:
     """The member's row of an ECM return file; where outreach stands in the same file, one for each attempt."""
     member = member_facts(chart, report)
-    found = [one for one in attempts(chart) if report.covers(when(one))] if with_attempts else []
+    found = list(attempts(chart, report)) if with_attempts else []
     return [member | present(attempt(one)) for one in sorted(found, key=when)] or [member]
 
 
 def outreach_facts(chart: Chart, report: Report) -> list[Facts]:
     """A row for each attempt of the reporting period, in order of days."""
     who = {**person(chart.patient, report), **report_facts(report)}
-    found = [one for one in attempts(chart) if report.covers(when(one))]
+    found = list(attempts(chart, report))
     return [present({**who, **attempt(one)}) for one in sorted(found, key=when)]
 
 
-def attempts(chart: Chart) -> Iterator[Resource]:
-    yield from chart.with_code("Encounter", "type", REPORTED, OUTREACH[0])
-    yield from chart.with_code("Communication", "category", REPORTED, OUTREACH[0])
+def attempts(chart: Chart, report: Report) -> Iterator[Resource]:
+    """Those of the report's provider in its period; of nobody's whoever tells of them."""
+    for kind, element in (("Encounter", "type"), ("Communication", "category")):
+        for one in chart.with_code(kind, element, REPORTED, OUTREACH[0]):
+            found = attempt_of(one)
+            is_theirs = found and (not found.provider or found.provider.endswith(report.reference))
+            if found and is_theirs and report.covers(found.day):
+                yield one
 
 
 def attempt(one: Resource) -> Facts:
-    is_contact = one["resourceType"] == "Encounter"
-    length = (one.get("length") if is_contact else extension(one, TIME_EXTENSION)) or {}
-    staff = extension(one, STAFF_EXTENSION) or {}
-    minutes = length.get("value") if length.get("code") == "min" else None
-    is_known = is_contact or one.get("status") == "not-done"
+    found = attempt_of(one)
+    if found is None:
+        return {}
     return {
-        "outreach_date": when(one),
-        "outreach_method": _method(one),
-        "outreach_successful": is_contact if is_known else None,
-        "outreach_minutes": int(minutes) if minutes is not None else None,
-        "provider_type": staff.get("code", ""),
+        "outreach_date": found.day,
+        "outreach_method": found.method,
+        "outreach_successful": found.met,
+        "outreach_minutes": found.minutes,
+        "provider_type": found.staff,
     }
-
-
-def _method(one: Resource) -> str:
-    told = extension(one, METHOD_EXTENSION)
-    return str(told.get("code", "")) if told else MEDIA.get(code_of(one.get("medium"), PARTICIPATION_MODE), "")
 
 
 def support_facts(chart: Chart, report: Report) -> list[Facts]:
@@ -102,7 +95,7 @@ def _is_support(episode: Resource) -> bool:
 
 
 def _newest_attempt(chart: Chart, report: Report) -> Facts:
-    found = [one for one in attempts(chart) if report.covers(when(one))]
+    found = list(attempts(chart, report))
     return attempt(max(found, key=when)) if found else {}
 
 
@@ -110,7 +103,9 @@ def list_facts(chart: Chart, report: Report) -> list[Facts]:
     """The row of a member list: assigned to the report's provider."""
     told = enrolment(chart, report)
     spans = {"authorization_start": told.get("start"), "authorization_end": told.get("end")}
-    return [present({**person(chart.patient, report), **report_facts(report), **lead(chart), **told, **spans})]
+    return [
+        present({**person(chart.patient, report), **report_facts(report), **lead(chart, report), **told, **spans})
+    ]
 
 
 def authorized_facts(chart: Chart, report: Report) -> list[Facts]:

@@ -5,6 +5,18 @@ Rules: docs/plan-workbooks.md. Codes and labels of the evidenced files; DHCS' ow
 
 from collections.abc import Mapping
 
+from hub.ecm.terms import DISCONTINUATION as DISCONTINUATION
+from hub.ecm.terms import DISCONTINUATION_EXTENSION as DISCONTINUATION_EXTENSION
+from hub.ecm.terms import ENGAGEMENT_EXTENSION as ENGAGEMENT_EXTENSION
+from hub.ecm.terms import LEVEL_EXTENSION as LEVEL_EXTENSION
+from hub.ecm.terms import METHOD as METHOD
+from hub.ecm.terms import METHOD_EXTENSION as METHOD_EXTENSION
+from hub.ecm.terms import OUTREACH as OUTREACH
+from hub.ecm.terms import PARTICIPATION_MODE as PARTICIPATION_MODE
+from hub.ecm.terms import STAFF as STAFF
+from hub.ecm.terms import STAFF_EXTENSION as STAFF_EXTENSION
+from hub.ecm.terms import TIME_EXTENSION as TIME_EXTENSION
+from hub.ecm.terms import UCUM as UCUM
 from hub.fhir import systems
 from hub.fhir.systems import ACT_CODE, OWN
 from hub.fhir.systems import CLOSURE_REASON as CLOSURE_REASON
@@ -13,19 +25,9 @@ from hub.fhir.systems import REFERRAL_STATUS as REFERRAL_STATUS
 from hub.fhir.systems import REPORTED as REPORTED
 
 ENGAGEMENT = OWN + "CodeSystem/member-engagement"
-DISCONTINUATION = OWN + "CodeSystem/ecm-discontinuation-reason"
 POPULATION = OWN + "CodeSystem/population-of-focus"
-STAFF = OWN + "CodeSystem/outreach-staff"
-ENGAGEMENT_EXTENSION = OWN + "StructureDefinition/member-engagement"
-METHOD = OWN + "CodeSystem/outreach-method"
-METHOD_EXTENSION = OWN + "StructureDefinition/outreach-method"
-STAFF_EXTENSION = OWN + "StructureDefinition/outreach-staff"
-TIME_EXTENSION = OWN + "StructureDefinition/outreach-time"
-DISCONTINUATION_EXTENSION = OWN + "StructureDefinition/discontinuation-reason"
 DECISION_EXTENSION = OWN + "StructureDefinition/authorization-decision-date"
-PARTICIPATION_MODE = "http://terminology.hl7.org/CodeSystem/v3-ParticipationMode"
 NULL_FLAVOR = "http://terminology.hl7.org/CodeSystem/v3-NullFlavor"
-UCUM = "http://unitsofmeasure.org"
 
 ECM = {"coding": [{"system": PROGRAM, "code": "ecm", "display": "Enhanced Care Management"}]}
 
@@ -90,7 +92,6 @@ ACTIVITIES: Mapping[str, tuple[str, str]] = {
 }
 ASSESSMENT = (systems.ASSESSMENT, "ECM assessment")
 LAST_ENCOUNTER = ("ecm-encounter", "Encounter with the member")
-OUTREACH = ("outreach-attempt", "Outreach attempt")
 
 # fact -> what was counted in the reporting period
 COUNTS: Mapping[str, tuple[str, str]] = {

@@ -2,6 +2,7 @@
 
 from hub.audit.recorder import Recorder
 from hub.bulk import jobs
+from hub.bulk.arriving import Arrivals
 from hub.bulk.desk import Desk
 from hub.bulk.exporting import AccessOf, Exporting
 from hub.bulk.fetching import Fetching
@@ -28,5 +29,5 @@ def lane(
     database, keep = transactions.database, settings["HUB_BULK_HOURS"] * HOUR
     exporting = Exporting(database, access_of, Limits(base=settings.fhir_base, terms=terms), keep)
     fetching = Fetching(settings["HUB_IMPORT_HOSTS"], settings["HUB_IMPORT_MB"] << 20)
-    importing = Importing(database, access_of, transactions, keep, fetching, recorder)
+    importing = Importing(database, access_of, transactions, keep, Arrivals(database, fetching), recorder)
     return BulkLane(database, {jobs.EXPORT: exporting, jobs.IMPORT: importing}, keep)

@@ -13,19 +13,22 @@ from sqlalchemy import Connection
 from hub import clock
 from hub.access import Access
 from hub.bulk import files, jobs
-from hub.bulk.exporting import AccessOf
-from hub.bulk.files import File
+from hub.bulk.counting import Told, as_of_now
+from hub.bulk.exporting import AccessOf, narrowed
+from hub.bulk.files import ERROR, File
 from hub.bulk.importing import keep_input
 from hub.bulk.jobs import Job
 from hub.bulk.wanted import Wanted
 from hub.problems import Problem
 from hub.store import settled
 from hub.store.engine import Database
+from hub.store.turns import lock_words
 
 SECOND = 1_000_000
 SOON, LATER = 2, 10  # seconds until a client asks again: of a young job, and of an old one
 YOUNG = 30 * SECOND
 GRACE = SECOND // 4  # clocks and networks are not exact
+FETCHED_WITHIN = 600 * SECOND  # a part of a file
 LONGEST = 72 * 3600 * SECOND  # of a job that does not end
 
 
@@ -82,6 +85,7 @@ class Desk:
         return self.place(self.database.writing(begun))
 
     def _check(self, connection: Connection, access: Access) -> None:
+        lock_words(connection, [f"bulk jobs of {access.who}"])  # two kick-offs at once count each other
         if jobs.unfinished(connection, access.who) >= self.most:
             headers = {"Retry-After": str(LATER)}
             raise Problem("throttled", f"At most {self.most} jobs of a client at once", headers=headers)
@@ -103,21 +107,40 @@ class Desk:
         job, now = self.job(access, identity), self._micros()
         if job.state == jobs.FAILED:
             kind = "forbidden" if job.reason == "forbidden" else "exception"
-            raise Problem(kind, f"The job was given up: {job.reason}")
+            raise Problem(kind, f"The job was given up: {job.reason}{self._done_before(job)}")
         if job.state == jobs.WAITING:
-            wait = self.wait(job)
+            wait = _wait(job, job.polled)  # as it was told then
             if now < job.polled + wait * SECOND - GRACE:
                 raise Problem("throttled", "Ask less often", headers={"Retry-After": str(wait)})
             self.database.writing(lambda connection: jobs.polled(connection, identity, now))
         return job
 
+    def _done_before(self, job: Job) -> str:
+        """What an import did stays done, and what it refused can be read."""
+        if job.kind != jobs.IMPORT:
+            return ""
+        reports = [file.number for file in self.files(job) if file.kind == ERROR]
+        told = [f"refused ones: {self.place(job.id)}/{number}.ndjson" for number in reports]
+        return "; ".join(["", f"{job.counted} lines were done before", *told])
+
     def wait(self, job: Job) -> int:
         """After how many seconds a client may ask again."""
-        return SOON if self._micros() - job.created < YOUNG else LATER
+        return _wait(job, self._micros())
 
     def files(self, job: Job) -> list[File]:
         with self.database.read() as connection:
             return files.listed(connection, job.id)
+
+    def told(self, access: Access, job: Job) -> list[Told]:
+        """The files of an export as they would be downloaded now; without those that nothing is in."""
+        wanted = Wanted.of(job.asked)
+        return as_of_now(self.database, narrowed(access, wanted.narrowed), job.id, self.files(job))
+
+    def keep(self, job: Job) -> None:
+        """A file of it is being fetched: nobody takes it away meanwhile."""
+        until = self._micros() + FETCHED_WITHIN
+        if job.expires < until:
+            self.database.writing(lambda connection: jobs.keep(connection, job.id, until))
 
     def end(self, access: Access, identity: str) -> None:
         """The client wants no more of it. Raises Problem."""
@@ -126,3 +149,7 @@ class Desk:
 
     def _micros(self) -> int:
         return clock.micros(self.now())
+
+
+def _wait(job: Job, now: int) -> int:
+    return SOON if now - job.created < YOUNG else LATER

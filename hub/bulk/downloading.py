@@ -3,7 +3,7 @@
 Rules: https://hl7.org/fhir/uv/bulkdata/STU2/export.html#response---success-2 (NDJSON of one type, the versions of
 the transactionTime); docs/access.md: consent, relations and labels count at the moment at which a line leaves
 (hub.leaving), not at the one at which it was chosen. Lines leave as the bytes that are stored, unless something of
-them is withheld, or asked for in part.
+them is withheld, or asked for in part; addresses of Binaries are whole ones (#attachments).
 Leaves out: what is not there for the reader any more, what was deleted since, versions that are kept no more.
 """
 
@@ -23,6 +23,7 @@ from hub.store import chosen
 from hub.store.read import Stored
 
 LINES = 1000  # read and sent at once
+BINARY = b'"url":"Binary/'
 
 
 def portions(found: Chosen) -> Iterator[Chosen]:
@@ -36,11 +37,12 @@ def resources(
     """The versions that leave, and their lines."""
     rows = [row for row in _versions(connection, access, found) if may_have(access, row.type)]
     left = leaving(connection, access, rows, base).rows
-    return left, b"".join(_line(row, wanted.names_of(row.type)) for row in left)
+    return left, b"".join(_line(row, wanted.names_of(row.type), base) for row in left)
 
 
-def _line(row: Stored, names: Sequence[str]) -> bytes:
-    body = row.body or b"{}"
+def _line(row: Stored, names: Sequence[str], base: str) -> bytes:
+    # no text inside a string looks like that: its quotes are escaped (hub.fhir.json.write)
+    body = (row.body or b"{}").replace(BINARY, b'"url":"%s/Binary/' % base.encode())
     if names:
         body = json.write(summary.shape(json.stored(body), "false", names))
     return body + b"\n"

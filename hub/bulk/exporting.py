@@ -21,12 +21,10 @@ from hub.bulk.filtering import answering
 from hub.bulk.jobs import Job
 from hub.bulk.wanted import CHANGED, LISTED, OF_MEMBERS, OF_SEVERAL, Walk, Wanted, walks
 from hub.problems import Problem
-from hub.rights.facts import ABOUT
 from hub.search.query import Limits
 from hub.store import chosen
 from hub.store.chosen import Brief
 from hub.store.engine import Database
-from hub.told_labels import told
 
 NOTHING = frozenset((0,))  # keys that no resource has
 BUNDLE = "Bundle"  # what a file of deletions holds
@@ -43,7 +41,7 @@ class Exporting:
     limits: Limits
     keep: int
     window: int = chosen.AT_ONCE
-    file: int = 50_000
+    file: int = 5_000
     now: clock.Clock = clock.now
 
     def step(self, job: Job) -> Job | None:
@@ -56,15 +54,12 @@ class Exporting:
         with self.database.read() as connection:
             access = self._access(job, wanted)
             found, position = self._found(connection, job, wanted, walk, access)
-            labels = {each: _labels(connection, access, rows) for each, rows in found.items()}
         counted = job.counted + sum(len(rows) for (kind, _), rows in found.items() if kind == OUTPUT)
 
         def written(connection: Connection) -> None:
             kept = Files(connection, job.id, self.file)
             for (kind, of), rows in found.items():
-                kept.add(
-                    kind, of, files.packed([(row.rid, row.version) for row in rows]), len(rows), labels[kind, of]
-                )
+                kept.add(kind, of, files.packed([(row.rid, row.version) for row in rows]), len(rows))
             jobs.advance(connection, job, position, counted, clock.micros(self.now()))
 
         self.database.writing(written)
@@ -140,14 +135,4 @@ def _by_type(rows: Iterator[Brief]) -> dict[str, list[Brief]]:
     found: dict[str, list[Brief]] = {}
     for row in rows:
         found.setdefault(row.type, []).append(row)
-    return found
-
-
-def _labels(connection: Connection, access: Access, rows: Sequence[Brief]) -> int:
-    """The labels that are told of all these (hub.told_labels)."""
-    notes = [row.rid for row in rows if row.labels > 0 and row.type in ABOUT]
-    less = told(connection, access, chosen.whole(connection, access.sight, notes).values()) if notes else {}
-    found = 0
-    for row in rows:
-        found |= less.get(row.rid, max(row.labels, 0))
     return found

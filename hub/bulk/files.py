@@ -13,7 +13,9 @@ from sqlalchemy import Connection, delete, insert, select, update
 
 from hub.store.tables_bulk import bulk_file, bulk_part
 
-OUTPUT, DELETED, ERROR, INPUT = "output", "deleted", "error", "input"
+OUTPUT, DELETED, ERROR = "output", "deleted", "error"
+INPUT, ARRIVING = "input", "arriving"  # the lines of an import, and those of which there are more to come
+ONE_FILE = 1 << 62  # resources: what came as one file stays one
 NUMBER, VERSION = "q", "i"
 _BYTES = array(NUMBER).itemsize + array(VERSION).itemsize
 
@@ -27,7 +29,6 @@ class File:
     type: str
     parts: int
     counted: int
-    labels: int
 
 
 def packed(chosen: Chosen) -> bytes:
@@ -72,22 +73,22 @@ class Files:
             self._open[file.kind, file.type] = file
             self._next = file.number + 1
 
-    def add(self, kind: str, of: str, content: bytes, count: int, labels: int = 0) -> None:
+    def add(self, kind: str, of: str, content: bytes, count: int) -> None:
         """A piece more, in the file that is open, or in a new one."""
         file = self._open.get((kind, of))
         if file is None or file.counted >= self.most:
             file = self._begun(kind, of)
         at = {"job": self.job, "file": file.number, "number": file.parts}
         self.connection.execute(insert(bulk_part).values(**at, content=content))
-        file.parts, file.counted, file.labels = file.parts + 1, file.counted + count, file.labels | labels
+        file.parts, file.counted = file.parts + 1, file.counted + count
         same = (bulk_file.c.job == self.job, bulk_file.c.number == file.number)
-        grown = {"parts": file.parts, "counted": file.counted, "labels": file.labels}
+        grown = {"parts": file.parts, "counted": file.counted}
         self.connection.execute(update(bulk_file).where(*same).values(grown))
 
     def _begun(self, kind: str, of: str) -> File:
-        file = self._open[kind, of] = File(self._next, kind, of, 0, 0, 0)
+        file = self._open[kind, of] = File(self._next, kind, of, 0, 0)
         self._next += 1
-        row = {"number": file.number, "kind": kind, "type": of, "parts": 0, "counted": 0, "labels": 0}
+        row = {"number": file.number, "kind": kind, "type": of, "parts": 0, "counted": 0}
         self.connection.execute(insert(bulk_file).values(job=self.job, **row))
         return file
 
@@ -98,3 +99,9 @@ def forget(connection: Connection, job: str, kind: str) -> None:
         if file.kind == kind:
             for table, column in ((bulk_part, bulk_part.c.file), (bulk_file, bulk_file.c.number)):
                 connection.execute(delete(table).where(table.c.job == job, column == file.number))
+
+
+def rename(connection: Connection, job: str, kind: str, other: str) -> None:
+    """The files of a kind are of another one."""
+    same = (bulk_file.c.job == job, bulk_file.c.kind == kind)
+    connection.execute(update(bulk_file).where(*same).values(kind=other))

@@ -6,9 +6,9 @@ line that is refused costs itself: what is refused whole is tried again in halve
 Refuses (in the report): what a PUT of the line would be refused for; files that cannot be fetched.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any
+from typing import Any, NoReturn
 
 from sqlalchemy import Connection
 
@@ -16,8 +16,9 @@ from hub import clock
 from hub.access import Access
 from hub.audit.recorder import Along, Recorder
 from hub.bulk import files, jobs
+from hub.bulk.arriving import Arrivals
 from hub.bulk.exporting import AccessOf, narrowed
-from hub.bulk.files import ERROR, INPUT, Files
+from hub.bulk.files import ERROR, INPUT, ONE_FILE, Files
 from hub.bulk.jobs import Job
 from hub.bulk.lines import Line, entry, lines, pieces
 from hub.fhir import json
@@ -27,21 +28,11 @@ from hub.store.engine import Database
 from hub.transactions import Result, Transactions
 
 OUTCOME = "OperationOutcome"
-PIECE = 1 << 20
+PIECE = 1 << 18
 PORTION = 200  # lines in one commit
-FETCH_TRIES = 3
-FETCH_LEASE = 400 * 1_000_000  # a file may take 300 s (hub.bulk.fetching)
-ONE_FILE = 1 << 62  # resources: what came as one file stays one
 TRANSIENT = ("busy", "no-space", "exception")
 CREATED, UPDATED, UNCHANGED, REFUSED = "created", "updated", "unchanged", "refused"
 Counts = dict[str, dict[str, int]]  # by type
-
-
-class CannotFetch(Exception):
-    """The text names no host."""
-
-
-Fetch = Callable[[str], bytes]
 
 
 @dataclass(slots=True)
@@ -74,19 +65,18 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Importing:
-    """`transactions` are those for clients; `fetch` reads a file at a URL that was looked at when it was asked
-    for."""
+    """`transactions` are those for clients; `arrivals` bring the files."""
 
     database: Database
     access_of: AccessOf
     transactions: Transactions
     keep: int
-    fetch: Fetch
+    arrivals: Arrivals
     recorder: Recorder | None = None
     now: clock.Clock = clock.now
 
     def step(self, job: Job) -> Job | None:
-        """A portion further; None when it is done. Raises jobs.Lost, Problem."""
+        """A portion further; None when it is done. Raises jobs.Lost, jobs.Elsewhere, jobs.Later, Problem."""
         place = Place(**job.position)
         inputs: Sequence[Mapping[str, Any]] = job.asked["inputs"]
         if place.input >= len(inputs):
@@ -97,29 +87,20 @@ class Importing:
             of = next((file for file in stored if file.type == str(place.input)), None)
             piece = files.part(connection, job.id, of.number, place.piece) if of else None
         if of is None:
-            return self._fetched(job, place, str(inputs[place.input]["url"]))
+            self._fetch(job, place, str(inputs[place.input]["url"]))
         if piece is None:
             return self._advanced(job, replace(place, input=place.input + 1, piece=0, at=0, number=0))
         return self._portion(job, place, piece)
 
-    def _fetched(self, job: Job, place: Place, url: str) -> Job:
-        until = clock.micros(self.now()) + FETCH_LEASE
-        self.database.writing(lambda connection: jobs.hold(connection, job, until))
-        try:
-            body = self.fetch(url)
-        except CannotFetch as why:
-            if job.attempts < FETCH_TRIES:
-                raise Problem("busy", "A file cannot be fetched") from None
+    def _fetch(self, job: Job, place: Place, url: str) -> NoReturn:
+        """Raises jobs.Elsewhere or jobs.Later."""
+
+        def given_up(connection: Connection, why: str) -> None:
             told = outcome([Issue("processing", f"Input {place.input + 1} was not fetched: {why}")])
             place.count(OUTCOME, REFUSED)
-            return self._advanced(job, replace(place, input=place.input + 1), [told])
+            self._said(connection, job, replace(place, input=place.input + 1), [told])
 
-        def kept(connection: Connection) -> None:
-            keep_input(connection, job.id, place.input, body)
-            self._said(connection, job, place, [])
-
-        self.database.writing(kept)
-        return job
+        self.arrivals.begin(job, place.input, url, given_up)
 
     def _portion(self, job: Job, place: Place, piece: bytes) -> Job:
         found: list[Line] = []

@@ -27,6 +27,14 @@ class Lost(Exception):
     """Somebody else has the job, or it is gone."""
 
 
+class Elsewhere(Exception):
+    """Another thread of this process goes on with the job, and lets it go."""
+
+
+class Later(Exception):
+    """The job must wait for others."""
+
+
 @dataclass(frozen=True, slots=True)
 class Job:
     """A row. `asked` and `position` are JSON objects; what they hold, the kind's own module says."""
@@ -150,6 +158,12 @@ def _mine(connection: Connection, job: Job, **values: Any) -> None:
 
 def polled(connection: Connection, identity: str, now: int) -> None:
     connection.execute(update(bulk_job).where(bulk_job.c.id == identity).values(polled=now))
+
+
+def keep(connection: Connection, identity: str, until: int) -> None:
+    """It does not expire before this time."""
+    same = (bulk_job.c.id == identity, bulk_job.c.expires < until)
+    connection.execute(update(bulk_job).where(*same).values(expires=until))
 
 
 def release(connection: Connection) -> None:

@@ -15,7 +15,8 @@ from typing import Protocol
 from sqlalchemy import Connection
 
 from hub import clock
-from hub.bulk import jobs
+from hub.bulk import files, jobs
+from hub.bulk.files import ARRIVING, INPUT
 from hub.bulk.jobs import Job
 from hub.problems import Problem
 from hub.store import settled
@@ -25,6 +26,7 @@ log = logging.getLogger("hub.bulk")
 TRIES = 6
 TURN_SECONDS = 1.0
 AGAIN_MICROS = 2_000_000
+LATER_MICROS = 1_000_000
 REFUSED = ("forbidden", "not-supported", "value", "processing")
 
 
@@ -32,7 +34,8 @@ class Kind(Protocol):
     """What does the jobs of a kind."""
 
     def step(self, job: Job) -> Job | None:
-        """A piece further, written in one transaction; None when the job is ended. Raises jobs.Lost, Problem."""
+        """A piece further, written in one transaction; None when the job is ended. Raises jobs.Lost,
+        jobs.Elsewhere, jobs.Later, Problem."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +59,8 @@ class BulkLane:
             return False
         try:
             self._turn(job)
+        except jobs.Elsewhere:
+            return True
         except jobs.Lost:
             log.info("a bulk job was taken over, or deleted")
         return True
@@ -72,8 +77,10 @@ class BulkLane:
                 if last is not None and time.monotonic() >= until:
                     self._let_go(last, 0, 0)
                     return
-        except jobs.Lost:
+        except (jobs.Lost, jobs.Elsewhere):
             raise
+        except jobs.Later:
+            self._let_go(job, self._micros() + LATER_MICROS, job.attempts)
         except Problem as problem:
             self._failed(job, problem.kind, problem.kind in REFUSED)
         except Exception as error:
@@ -82,12 +89,16 @@ class BulkLane:
     def _failed(self, job: Job, why: str, for_good: bool) -> None:
         log.error("bulk %s of %s: %s", job.kind, job.client, why)
         if for_good or job.attempts + 1 >= TRIES:
-            now = self._micros()
-            self.database.writing(
-                lambda connection: jobs.end(connection, job, jobs.FAILED, now, now + self.keep, why)
-            )
+            self.database.writing(lambda connection: self._given_up(connection, job, why))
             return
         self._let_go(job, self._micros() + AGAIN_MICROS * 2**job.attempts, job.attempts + 1)
+
+    def _given_up(self, connection: Connection, job: Job, why: str) -> None:
+        """Lines that nobody will import any more go at once; the report of those that were refused stays."""
+        now = self._micros()
+        jobs.end(connection, job, jobs.FAILED, now, now + self.keep, why)
+        for kind in (INPUT, ARRIVING):
+            files.forget(connection, job.id, kind)
 
     def _let_go(self, job: Job, until: int, attempts: int) -> None:
         self.database.writing(lambda connection: jobs.let_go(connection, job, until, attempts))

@@ -8,20 +8,20 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from hub import clock
+from hub.bulk.counting import Told
 from hub.bulk.files import DELETED, ERROR, OUTPUT, File
 from hub.bulk.jobs import Job
 from hub.bulk.wanted import Wanted
 from hub.fhir import json
 from hub.problems import Issue, outcome
-from hub.rights.labels import SUD_BITS
 from hub.rights.part2 import NOTICE
 
 NOTES = 0  # the number of the file of notes, which is written when it is asked for
 OUTCOME = "OperationOutcome"
 
 
-def manifest(wanted: Wanted, listed: Sequence[File], place: str) -> dict[str, Any]:
-    """`place` is the job's URL."""
+def manifest(wanted: Wanted, listed: Sequence[Told], place: str) -> dict[str, Any]:
+    """`place` is the job's URL, `listed` are the files as they are now."""
     told: dict[str, Any] = {
         "transactionTime": clock.instant(wanted.time),
         "request": wanted.request,
@@ -50,7 +50,7 @@ def report(job: Job, listed: Sequence[File], place: str) -> dict[str, Any]:
     }
 
 
-def _told(file: File, place: str) -> dict[str, Any]:
+def _told(file: File | Told, place: str) -> dict[str, Any]:
     return _file(file.type, place, file.number, file.counted)
 
 
@@ -58,12 +58,12 @@ def _file(of: str, place: str, number: int, count: int) -> dict[str, Any]:
     return {"type": of, "url": f"{place}/{number}.ndjson", "count": count}
 
 
-def notes(wanted: Wanted, listed: Iterable[File]) -> list[dict[str, Any]]:
+def notes(wanted: Wanted, listed: Iterable[Told]) -> list[dict[str, Any]]:
     """OperationOutcomes: what was left out of what was asked, and the notice."""
     found = [
         outcome([Issue("not-supported", f"'{name}' was left out", name, "warning")]) for name in wanted.ignored
     ]
-    if any(file.labels & SUD_BITS for file in listed if file.kind == OUTPUT):
+    if any(file.has_sud for file in listed):
         found.append(outcome([Issue("informational", NOTICE, severity="information")]))
     return found
 

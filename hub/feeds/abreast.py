@@ -20,7 +20,7 @@ from hub.problems import Problem
 
 
 class Overtaken(Exception):
-    """Somebody else decided meanwhile who a person is."""
+    """Somebody else decided meanwhile who a person is, or said something else of them."""
 
 
 @dataclass(frozen=True, slots=True)

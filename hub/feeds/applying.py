@@ -17,7 +17,7 @@ from sqlalchemy import Connection
 
 from hub import clock
 from hub.access import Access
-from hub.feeds import bundling, kept, referring
+from hub.feeds import bundling, kept, lists, referring
 from hub.feeds.abreast import Abreast, Made, Overtaken
 from hub.feeds.files import Counts
 from hub.feeds.kept import Held
@@ -52,12 +52,14 @@ Step = Callable[[Counts], object]
 
 @dataclass(slots=True)
 class Applying:
-    """Writes what a feed's rows say. `own` writes for the hub itself."""
+    """Writes what a feed's rows say. `own` writes for the hub itself. `fence` is asked in each transaction, and
+    raises where somebody else does this now."""
 
     database: Database
     own: Transactions
     kind: FileKind
     feed: Feed
+    fence: Callable[[Connection], object]
     now: clock.Clock = clock.now
     counts: Counts = field(default_factory=Counts)
     step: Step = lambda counts: None
@@ -92,12 +94,7 @@ class Applying:
 
     def one(self, key: str, inside: Callable[[Connection], object]) -> None:
         """One subject by itself; `inside` ends its message in the same transaction. Raises Park, Problem."""
-        with self.database.read() as connection:
-            held = kept.subjects(connection, self.feed, [key])
-        if not held:
-            self.database.writing(inside)
-            return
-        self._alone(held[0], inside)
+        self._alone(key, inside)
 
     def _next(self, stage: int, after: str) -> list[str]:
         with self.database.read() as connection:
@@ -131,19 +128,26 @@ class Applying:
 
     def _by_itself(self, held: Held) -> None:
         try:
-            self._alone(held)
+            self._alone(held.subject.key)
         except Park as park:
             self._park(held, park)
 
-    def _alone(self, held: Held, inside: Callable[[Connection], object] = lambda connection: None) -> None:
+    def _alone(self, key: str, inside: Callable[[Connection], object] = lambda connection: None) -> None:
+        """As its rows are now, each time."""
         for attempt in range(1, TRIES + 1):
+            with self.database.read() as connection:
+                found = kept.subjects(connection, self.feed, [key])
+            if not found:  # its rows are another subject's now
+                self.database.writing(inside)
+                return
+            (held,) = found
             (member,) = self.people.members([self._whom(held)], self._micros(), Waited())
             made = self._made(held, member or NOBODY)
             try:
                 self._commit([made], inside)
             except Overtaken:
                 if attempt == TRIES:
-                    raise Problem("busy", "Others kept changing who this is") from None
+                    raise Problem("busy", "Others kept changing who this is, or what is said of them") from None
             except Problem as problem:
                 if problem.kind in TRANSIENT or (problem.kind in CHANGED_MEANWHILE and attempt == TRIES):
                     raise
@@ -177,7 +181,8 @@ class Applying:
         return Park("unmapped", why, gap.where, (UNMAPPED, awaits) if len(awaits) <= LONGEST else None)
 
     def _entries(self, held: Held, member: Member, resources: Sequence[Resource]) -> list[Entry]:
-        made = bundling.entries(self.feed, resources, member.person)
+        told = bundling.entries(self.feed, resources, member.person)
+        made = [self._among_others(entry, held) if entry.type == lists.GROUP else entry for entry in told]
         if (patient := member.write) is not None:
             version = patient.get("meta", {}).get("versionId")
             whole = patient if version else bundling.told(self.feed, patient)
@@ -188,6 +193,10 @@ class Applying:
         if made and held.news:
             made.append(self._provenance(held, member, made))
         return made
+
+    def _among_others(self, entry: Entry, held: Held) -> Entry:
+        with self.database.read() as connection:
+            return lists.with_others(connection, self.access, self.own.base, entry, held.news)
 
     def _provenance(self, held: Held, member: Member, made: Sequence[Entry]) -> Entry:
         """Of what this subject wrote, and only of that: an open Patient that it left alone must not tell of it."""
@@ -221,6 +230,9 @@ class Applying:
         who = [Settled(m.resolution, m.patient, m.said.patient) for m in members if m.resolution and m.said]
 
         def settle(connection: Connection) -> None:
+            self.fence(connection)
+            if not kept.are_current(connection, [one.held for one in made]):
+                raise Overtaken
             if who and not resolve.settle_all(connection, who, self._micros()):
                 raise Overtaken
             for member in members:
@@ -263,6 +275,7 @@ class Applying:
         arrival = Arrival(SOURCE, self.feed.name, control_id, body, received, member=line)
 
         def keep(connection: Connection) -> None:
+            self.fence(connection)
             arrivals.accept(connection, [arrival])
             kept.waiting(connection, [held])
 

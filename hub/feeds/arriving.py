@@ -6,6 +6,7 @@ Refuses: a name that cannot be used (NAME_UNSAFE, ValueError).
 """
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,7 +40,14 @@ class Arriving:
     def __call__(self, path: Path, name: str, feed: Feed) -> tuple[Receipt, int]:
         """What it is, and its number (0: a conflict). Raises ValueError(NAME_UNSAFE), OSError, Problem."""
         name = safe_name(name)
-        digest = vault.keep(self.folder, path)
+        return self._arrived(vault.keep(self.folder, path), name, feed)
+
+    def in_pieces(self, pieces: Iterable[bytes], name: str, feed: Feed) -> tuple[Receipt, int]:
+        """The same of what is coming in just now: nothing of it arrives where a piece raises."""
+        name = safe_name(name)
+        return self._arrived(vault.keep_pieces(self.folder, pieces), name, feed)
+
+    def _arrived(self, digest: str, name: str, feed: Feed) -> tuple[Receipt, int]:
         size = vault.path_of(self.folder, digest).stat().st_size
         raw = json.write({"feed": feed.name, "name": name, "sha256": digest, "size": size})
         line = member_key(SOURCE.encode(), feed.name.encode())

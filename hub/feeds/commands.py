@@ -7,6 +7,7 @@ Refuses: a kind or feed that there is not, a name that came before with other by
 import sys
 import time
 from collections.abc import Callable
+from getpass import getuser
 from pathlib import Path
 from typing import Annotated
 
@@ -14,10 +15,13 @@ import typer
 
 from hub.clock import instant
 from hub.feeds import files, report
+from hub.feeds.agreeing import agree
 from hub.feeds.files import DONE, REFUSED, Counts, File
 from hub.feeds.loading import Busy, Loading
 from hub.feeds.reject_codes import REJECT_CODES
+from hub.feeds.taking import Lost
 from hub.fhir import json
+from hub.problems import Problem
 
 GetLoading = Callable[[], Loading]
 LOOK_SECONDS = 0.2
@@ -61,11 +65,15 @@ def _loaded(hub: Loading, path: Path, name: str, feed: str) -> File:
         raise typer.Exit(1)
     if receipt == "duplicate":
         typer.echo("The file came before; what is not written yet is written now.")
+    return _run(hub, seq)
+
+
+def _run(hub: Loading, seq: int) -> File:
     with _progress() as step:
         while True:
             try:
                 return hub.run(seq, step)
-            except Busy:  # the worker was faster, or somebody died at it: then its lease ends
+            except (Busy, Lost):  # the worker was faster, or somebody died at it: then its lease ends
                 if (file := _ended(hub, seq)) is not None:
                     return file
                 time.sleep(LOOK_SECONDS)
@@ -131,5 +139,16 @@ def files_commands(loading: GetLoading) -> typer.Typer:
                 return
             for line in report.as_csv(file, rejects):
                 typer.echo(line, nl=False)
+
+    @app.command("agree")
+    def agree_(number: Annotated[int, typer.Argument(help="The file's number.")]) -> None:
+        """Load a full file although it takes many away (TOO_MANY_GONE). Who said so is kept with it."""
+        hub = loading()
+        try:
+            agree(hub, number, f"command {getuser()}")
+        except Problem as problem:
+            typer.echo(problem.issues[0].message, err=True)
+            raise typer.Exit(1) from None
+        _tell(_run(hub, number))
 
     return app

@@ -8,6 +8,8 @@
     mode = "rows"                          # or "atomic": a bad row, and nothing is taken
     layout = ""                            # by name, where a kind has several
     bad_percent = 20                       # more bad rows than that: nothing is taken
+    gone_percent = 20                      # a full file that leaves out more waits for a person; so many it may
+    gone_few = 5                           # leave out in any case
     dated = "status-%Y-%m-%d"              # how a file's name says its date, as strptime writes it
     latest = "said"                        # or "arrived": of two sayings the one that came later counts
     clients = ["example-plan-client"]      # who may upload it (docs/feeds.md)
@@ -16,7 +18,8 @@
 
 What else stands there goes to the kind as options. A kind has a feed of its own name without any configuration,
 for `hub load`.
-Refuses (CannotStart): another kind, a key that is no text, clients that are no list, a file that is no TOML.
+Refuses (CannotStart): another kind, a key that is no text, clients that are no list, a number that cannot
+be, a file that is no TOML.
 """
 
 import re
@@ -35,6 +38,7 @@ NAME = re.compile(r"[a-z0-9][a-z0-9.-]{0,62}")
 MODES = ("rows", "atomic")
 LATEST = ("said", "arrived")
 _LISTS = ("clients", "sends_to")
+_NUMBERS = {"bad_percent": 100, "gone_percent": 100, "gone_few": 1_000_000_000}
 _OWN_KEYS = ("kind", "system", "organization", "security", "mode", "layout", "time_zone", "dated", "latest")
 
 
@@ -68,6 +72,7 @@ def _feed(name: str, table: Mapping[str, Any], kinds: Mapping[str, FileKind], co
             f"Feed {name[:64]!r}: a name of a-z, 0-9, . and -, and a kind of {', '.join(sorted(kinds))}"
         )
     _check_lists(name, table)
+    _check_numbers(name, table)
     return Feed(
         name,
         kind.name,
@@ -97,6 +102,13 @@ def _check_lists(name: str, table: Mapping[str, Any]) -> None:
         found = table.get(key, [])
         if not isinstance(found, list) or not all(isinstance(one, str) for one in found):
             raise CannotStart(f"Feed {name}: {key} is a list of clients")
+
+
+def _check_numbers(name: str, table: Mapping[str, Any]) -> None:
+    for key, most in _NUMBERS.items():
+        found = table.get(key, 0)
+        if type(found) is not int or not 0 <= found <= most:
+            raise CannotStart(f"Feed {name}: {key} is a number from 0 to {most}")
 
 
 def _form(name: str, table: Mapping[str, Any]) -> str:

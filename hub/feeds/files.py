@@ -9,22 +9,19 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, case, delete, func, insert, literal_column, select, update
+from sqlalchemy import Connection, delete, func, insert, select
 
 from hub.feeds.records import Feed, Reject
+from hub.feeds.taking import CAME, Taking, held_feeds, keep
 from hub.fhir import json
 from hub.inbox.messages import RECEIVED
 from hub.store.tables import inbox
 from hub.store.tables_feeds import feed_file as table
 from hub.store.tables_feeds import feed_reject
-from hub.store.turns import lock_words
 
-CAME, READING, DONE, REFUSED = "came", "reading", "done", "refused"
-LEASE = 30_000_000  # microseconds
+DONE, REFUSED = "done", "refused"
 PAGE = 5000
 SOURCE = "file"  # of their messages
-# in the text and no parameter: so the index of what is being read is found
-_READING: ColumnElement[str] = literal_column(f"'{READING}'")
 
 
 @dataclass(slots=True)
@@ -48,7 +45,8 @@ class Counts:
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """`seq` is its message's in the inbox; `arrived` when it came, `said` the last moment that it speaks of."""
+    """`seq` is its message's in the inbox; `arrived` when it came, `said` the last moment that it speaks of,
+    `agreed` who said that it may take away more than its feed allows."""
 
     seq: int
     feed: str
@@ -62,6 +60,7 @@ class File:
     attempts: int = 0
     arrived: int = 0
     said: int = 0
+    agreed: str | None = None
 
 
 def came(connection: Connection, seq: int, feed: Feed, name: str, digest: str, arrived: int = 0) -> None:
@@ -69,62 +68,28 @@ def came(connection: Connection, seq: int, feed: Feed, name: str, digest: str, a
     connection.execute(insert(table).values(row | {"counts": "{}", "started": 0, "arrived": arrived}))
 
 
-def speaks_of(connection: Connection, seq: int, at: int) -> None:
-    connection.execute(update(table).where(table.c.seq == seq).values(said=at))
+def speaks_of(connection: Connection, taking: Taking, at: int) -> None:
+    """Raises Lost."""
+    keep(connection, taking, said=at)
 
 
-def take(connection: Connection, seq: int, now: int) -> bool:
-    """Read it from its start, unless somebody is at it or at another file of its feed."""
-    feed = connection.execute(select(table.c.feed).where(table.c.seq == seq)).scalar_one_or_none()
-    lock_words(connection, [f"{SOURCE} {feed}"])
-    if feed is None or feed in held_feeds(connection, now):
-        return False
-    values = {
-        "lease": now + LEASE,
-        "attempts": table.c.attempts + 1,
-        "state": READING,
-        "started": now,
-        "ended": None,
-    }
-    free = (table.c.seq == seq, table.c.lease < now)
-    if connection.execute(update(table).where(*free).values(values)).rowcount != 1:
-        return False
-    connection.execute(delete(feed_reject).where(feed_reject.c.file == seq))
-    return True
+def so_far(connection: Connection, taking: Taking, counts: Counts) -> None:
+    """Raises Lost."""
+    keep(connection, taking, counts=_written(counts))
 
 
-def held_feeds(connection: Connection, now: int) -> set[str]:
-    """Feeds of which somebody reads a file."""
-    held = (table.c.lease >= now, table.c.state == _READING)
-    return set(connection.execute(select(table.c.feed).where(*held)).scalars())
+def end(connection: Connection, taking: Taking, state: str, counts: Counts, now: int) -> None:
+    """Raises Lost."""
+    keep(connection, taking, state=state, counts=_written(counts), ended=now, lease=0, attempts=0)
 
 
-def prolong(connection: Connection, seq: int, now: int) -> None:
-    """Still at it; not where it was let go meanwhile."""
-    mine = (table.c.seq == seq, table.c.state == READING, table.c.lease > 0)
-    connection.execute(update(table).where(*mine).values(lease=now + LEASE))
+def _written(counts: Counts) -> str:
+    return json.write(counts.told()).decode()
 
 
-def so_far(connection: Connection, seq: int, counts: Counts) -> None:
-    told = json.write(counts.told()).decode()
-    connection.execute(update(table).where(table.c.seq == seq).values(counts=told))
-
-
-def end(connection: Connection, seq: int, state: str, counts: Counts, now: int) -> None:
-    told = json.write(counts.told()).decode()
-    ended = {"state": state, "counts": told, "ended": now, "lease": 0, "attempts": 0}
-    connection.execute(update(table).where(table.c.seq == seq).values(ended))
-
-
-def let_go(connection: Connection, seq: int, until: int) -> None:
-    """Not before then again; nobody is at it."""
-    state = case((table.c.state == READING, CAME), else_=table.c.state)
-    connection.execute(update(table).where(table.c.seq == seq).values(lease=until, state=state))
-
-
-def release(connection: Connection) -> None:
-    """Nobody is at any file."""
-    connection.execute(update(table).where(table.c.lease > 0).values(lease=0))
+def begin(connection: Connection, taking: Taking) -> None:
+    """Its report begins anew."""
+    connection.execute(delete(feed_reject).where(feed_reject.c.file == taking.seq))
 
 
 def reject(connection: Connection, seq: int, first: int, rejects: Sequence[Reject]) -> None:

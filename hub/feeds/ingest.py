@@ -4,7 +4,8 @@ Rules: docs/feeds.md "Reading", "Said when". Rows that say what they said before
 new goes to files of its own beside the others until the end is seen (aside.py), so that memory holds some thousand
 rows and one number for each key.
 Refuses a row that was said before what is kept (STALE). Refuses the whole file: a reject that says so, any bad row
-in atomic mode, more bad rows than the feed allows (TOO_MANY_BAD), and then keeps nothing of it.
+in atomic mode, more bad rows than the feed allows (TOO_MANY_BAD), more rows that a whole file leaves out than the
+feed allows (TOO_MANY_GONE, unless a person agreed), and then keeps nothing of it.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -15,9 +16,11 @@ from pathlib import Path
 
 from sqlalchemy import Connection
 
-from hub.feeds import files, kept, once
+from hub.feeds import files, gone, kept, once
 from hub.feeds.aside import Aside, aside_in
 from hub.feeds.files import Counts
+from hub.feeds.gone import Leaving
+from hub.feeds.holding import Hold
 from hub.feeds.kept import Before, Said
 from hub.feeds.kinds import Read
 from hub.feeds.moments import Moments
@@ -37,11 +40,11 @@ class Refused(Exception):
 
 @dataclass(slots=True)
 class Ingest:
-    """One reading of one file. `seq` is the file's message in the inbox; `at` when it said what comes next."""
+    """One reading of one file, by who holds it; `at` is when it said what comes next. Where somebody else took it
+    meanwhile it raises Lost, and writes nothing."""
 
-    database: Database
+    hold: Hold
     feed: Feed
-    seq: int
     counts: Counts = field(default_factory=Counts)
     step: Step = lambda counts: None
     at: int = 0
@@ -53,6 +56,7 @@ class Ingest:
     _once: set[str] = field(default_factory=set)
     _left: set[str] = field(default_factory=set)  # subjects that lost a row to another one
     _stops: bool = False
+    _is_agreed: bool = False
 
     def run(self, read: Read, path: Path, beside: Path) -> None:
         """`beside`: a folder for what is new. Raises Refused."""
@@ -64,9 +68,19 @@ class Ingest:
                 if self._stops:
                     raise Refused
             self._judge()
+            leaving = self._leaving()
             self._keep(aside)
-        self._take_back()
-        self.database.writing(lambda connection: files.speaks_of(connection, self.seq, self.at))
+        self._take_back(leaving)
+        self.hold.writing(lambda connection: files.speaks_of(connection, self.hold.taking, self.at))
+
+    @property
+    def database(self) -> Database:
+        return self.hold.database
+
+    @property
+    def seq(self) -> int:
+        """The file's message in the inbox."""
+        return self.hold.taking.seq
 
     def _told(self) -> Feed:
         with self.database.read() as connection:
@@ -75,6 +89,7 @@ class Ingest:
     def _begin(self) -> None:
         with self.database.read() as connection:
             file = files.find(connection, self.seq)
+            self._is_agreed = bool(file and file.agreed)
             self._named = wholes(connection, self.feed)
         self._moments = Moments(self.feed, file.name if file else "", file.arrived if file else 0)
         self.at = self._moments.otherwise()
@@ -134,7 +149,7 @@ class Ingest:
         if not rejects:
             return
         errors = sum(one.severity == ERROR for one in rejects)
-        self.database.writing(lambda connection: files.reject(connection, self.seq, self._lines, rejects))
+        self.hold.writing(lambda connection: files.reject(connection, self.seq, self._lines, rejects))
         self._lines += len(rejects)
         self.counts.rejected += errors
         self.counts.warned += len(rejects) - errors
@@ -148,17 +163,17 @@ class Ingest:
             raise Refused
 
     def _keep(self, aside: Aside) -> None:
-        self.database.writing(lambda connection: once.keep(connection, self.feed, self._once, self.seq))
+        self.hold.writing(lambda connection: once.keep(connection, self.feed, self._once, self.seq))
         if (
             self._left
         ):  # before the rows say so themselves: whoever is killed behind that would not know it any more
-            self.database.writing(lambda connection: kept.touch(connection, self.feed, self._left))
+            self.hold.writing(lambda connection: kept.touch(connection, self.feed, self._left))
         for some in aside.all_news():
-            self.database.writing(partial(self._put, some))
+            self.hold.writing(partial(self._put, some))
             self.counts.new += len(some)
             self.step(self.counts)
         for again in aside.all_again(self._covered()):
-            self.database.writing(partial(_say_again, again))
+            self.hold.writing(partial(_say_again, again))
             self.step(self.counts)
 
     def _covered(self) -> Mapping[str, int]:
@@ -168,33 +183,28 @@ class Ingest:
     def _put(self, some: Sequence[Said], connection: Connection) -> None:
         kept.put(connection, self.feed, some, self.seq)
 
-    def _gone(self, names: Sequence[bytes], connection: Connection) -> None:
-        kept.take_back(connection, names, self.seq)
+    def _gone(self, names: Sequence[bytes], at: int, connection: Connection) -> int:
+        return kept.take_back(connection, names, self.seq, at)
 
-    def _take_back(self) -> None:
-        """Rows that a whole file did not name, and that were not told of later."""
-        for whole, at in self._whole:
-            for kind in sorted(whole.kinds):
-                self._take_back_of(kind, whole, at)
-                self.database.writing(partial(self._was_whole, kind, whole, at))
-
-    def _take_back_of(self, kind: str, whole: Whole, at: int) -> None:
-        if self._named.all_of(kind) > at:  # who is there was named then
-            return
+    def _leaving(self) -> list[Leaving]:
+        """What the file takes away. Raises Refused where that is more than somebody should lose by an accident."""
+        asked = [(whole, at, kind) for whole, at in self._whole for kind in sorted(whole.kinds)]
         with self.database.read() as connection:
-            pages = kept.names_of(connection, self.feed, kind, at)
-            gone = [
-                name
-                for page in pages
-                for name, body in page
-                if name not in self._seen and kept.holds(body, whole.within)
-            ]
-        for some in _lists(gone, CHUNK):
-            self.database.writing(partial(self._gone, some))
-        self.counts.gone += len(gone)
+            found = [gone.leaving(connection, self.feed, *one, self._named, self._seen) for one in asked]
+        if not self._is_agreed:
+            self._report([gone.reject(self.feed, one) for one in found if gone.are_too_many(self.feed, one)])
+            if self._stops:
+                raise Refused
+        return found
 
-    def _was_whole(self, kind: str, whole: Whole, at: int, connection: Connection) -> None:
-        was_whole(connection, self.feed, kind, whole.within, at)
+    def _take_back(self, leaving: Iterable[Leaving]) -> None:
+        for one in leaving:
+            for some in _lists(one.names, CHUNK):
+                self.counts.gone += self.hold.writing(partial(self._gone, some, one.at))
+            self.hold.writing(partial(self._was_whole, one))
+
+    def _was_whole(self, one: Leaving, connection: Connection) -> None:
+        was_whole(connection, self.feed, one.kind, one.within, one.at)
 
 
 def _say_again(said: Sequence[tuple[bytes, int]], connection: Connection) -> None:

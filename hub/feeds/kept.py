@@ -19,38 +19,23 @@ from hub.store import arrays
 from hub.store.engine import driver, mark
 
 CLEAN, CHANGED, WAITING = 0, 1, 2
-_COLUMNS = [
-    "name",
-    "feed",
-    "kind",
-    "key",
-    "subject",
-    "stage",
-    "hash",
-    "body",
-    "file",
-    "line",
-    "part",
-    "deleted",
-    "state",
-    "said",
-]
-_TYPES = [
-    "bytea",
-    "varchar",
-    "varchar",
-    "text",
-    "text",
-    "int",
-    "bigint",
-    "bytea",
-    "bigint",
-    "int",
-    "varchar",
-    "bool",
-    "int",
-    "bigint",
-]
+_TYPED = {
+    "name": "bytea",
+    "feed": "varchar",
+    "kind": "varchar",
+    "key": "text",
+    "subject": "text",
+    "stage": "int",
+    "hash": "bigint",
+    "body": "bytea",
+    "file": "bigint",
+    "line": "int",
+    "part": "varchar",
+    "deleted": "bool",
+    "state": "int",
+    "said": "bigint",
+}
+_COLUMNS, _TYPES = [*_TYPED], [*_TYPED.values()]
 _NEW = ", ".join(f"{name} = excluded.{name}" for name in _COLUMNS if name not in ("name", "feed", "kind", "key"))
 _PUT = f"INSERT INTO feed_record ({', '.join(_COLUMNS)})"
 # a reader that slept until its lease was over writes nothing over what was said later
@@ -182,17 +167,18 @@ def has(values: Mapping[str, Any], within: Mapping[str, Any]) -> bool:
     return all(values.get(name) == value for name, value in within.items())
 
 
-def take_back(connection: Connection, names: Sequence[bytes], file: int) -> None:
-    """These rows were in no file that should have named them."""
+def take_back(connection: Connection, names: Sequence[bytes], file: int, at: int) -> int:
+    """These rows were in no file that should have named them, as of then; how many of them nobody told of since."""
     if not names:
-        return
+        return 0
     one = mark(connection)
-    mine = f"UPDATE feed_record SET deleted = {one}, state = {CHANGED}, hash = 0, file = {one}"
+    mine = f"UPDATE feed_record SET deleted = {one}, state = {CHANGED}, hash = 0, file = {one} WHERE said <= {one}"
     if connection.dialect.name == "postgresql":
-        taken = (True, file, arrays.blobs(names))
-        driver(connection).execute(f"{mine} WHERE name = ANY (%s::bytea[])", taken)
-    else:
-        driver(connection).executemany(f"{mine} WHERE name = ?", [(True, file, name) for name in names])
+        taken = (True, file, at, arrays.blobs(names))
+        statement = f"{mine} AND name = ANY (%s::bytea[]) RETURNING 1"
+        return len(driver(connection).execute(statement, taken).fetchall())
+    rows = [(True, file, at, name) for name in names]
+    return int(driver(connection).executemany(f"{mine} AND name = ?", rows).rowcount)
 
 
 def changed(connection: Connection, feed: Feed, stage: int, after: str, limit: int) -> list[str]:
@@ -238,13 +224,16 @@ _ROWS = (
 
 
 def _rows_of(connection: Connection, feed: Feed, keys: Sequence[str]) -> Iterable[Any]:
-    one = mark(connection)
-    if connection.dialect.name == "postgresql":
-        asked, values = "= ANY (%s::text[])", [feed.name, arrays.texts(keys)]
-    else:
-        asked, values = f"IN ({', '.join('?' * len(keys))})", [feed.name, *keys]
-    found: Iterable[Any] = driver(connection).execute(_ROWS.format(one=one, which=asked), values).fetchall()
+    one, which, values = _of(connection, feed, keys)
+    found: Iterable[Any] = driver(connection).execute(_ROWS.format(one=one, which=which), values).fetchall()
     return found
+
+
+def _of(connection: Connection, feed: Feed, keys: Sequence[str]) -> tuple[str, str, Sequence[Any]]:
+    """A mark, which subjects of the feed are asked for, and the values."""
+    if connection.dialect.name == "postgresql":
+        return "%s", "= ANY (%s::text[])", [feed.name, arrays.texts(keys)]
+    return "?", f"IN ({', '.join('?' * len(keys))})", [feed.name, *keys]
 
 
 def _held(feed: Feed, key: str, rows: Sequence[Any]) -> Held:
@@ -255,6 +244,18 @@ def _held(feed: Feed, key: str, rows: Sequence[Any]) -> Held:
     versions = tuple((bytes(row[1]), row[2]) for row in rows)
     news = frozenset(place for place, row in enumerate(rows) if row[3] != CLEAN)
     return Held(Subject(feed, key, kept), versions, news)
+
+
+def are_current(connection: Connection, held: Sequence[Held]) -> bool:
+    """Whether these subjects, of one feed, have just the rows that were read, and those say what they said. Nobody
+    changes them until the transaction ends."""
+    feed, keys = held[0].subject.feed, [one.subject.key for one in held]
+    one, which, values = _of(connection, feed, keys)
+    asked = f"SELECT name, hash FROM feed_record WHERE feed = {one} AND subject {which}"
+    if connection.dialect.name == "postgresql":
+        asked += " ORDER BY name FOR UPDATE"
+    found = {(bytes(name), number) for name, number in driver(connection).execute(asked, values).fetchall()}
+    return found == {version for one in held for version in one.versions}
 
 
 def written(connection: Connection, held: Sequence[Held]) -> None:
@@ -278,3 +279,10 @@ def _set(connection: Connection, held: Sequence[Held], state: int) -> None:
     else:
         statement = f"UPDATE feed_record SET state = {state} WHERE name = ? AND hash = ? AND state <> {state}"
         driver(connection).executemany(statement, versions)
+
+
+def forget(connection: Connection, versions: Sequence[tuple[bytes, int]]) -> None:
+    """These rows are as if nobody had said them; not where they say something else meanwhile."""
+    one = mark(connection)
+    for name, number in versions:
+        driver(connection).execute(f"DELETE FROM feed_record WHERE name = {one} AND hash = {one}", (name, number))

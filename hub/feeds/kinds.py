@@ -1,6 +1,6 @@
 """A kind of files: how it is read, and what its subjects become.
 
-A source adds a row to the table in wsgi.py; everything else is the same for all (docs/feeds.md).
+A source adds a row to the table in adapters/kinds.py; everything else is the same for all (docs/feeds.md).
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence

@@ -13,11 +13,12 @@ from dataclasses import dataclass
 from sqlalchemy import Connection
 
 from hub import clock
-from hub.feeds import applying, files, people, referring
+from hub.feeds import applying, files, people, referring, taking
 from hub.feeds.applying import UNMAPPED
 from hub.feeds.arriving import aside
 from hub.feeds.files import Counts, File
 from hub.feeds.loading import Busy, Loading
+from hub.feeds.taking import Lost
 from hub.fhir import json
 from hub.inbox import work as inbox
 from hub.inbox.messages import DEAD, MESSAGE, RECEIVED, Message
@@ -27,7 +28,6 @@ from hub.problems import Problem
 from hub.store.tables import inbox as messages
 
 log = logging.getLogger("hub.feeds")
-AGAIN_MICROS = 10_000_000
 TRIES = 8
 GONE = "its bytes are not kept any more: have it sent again, then replay"
 OF_FILES, OF_SUBJECTS = files.SOURCE, applying.SOURCE  # the sources of their messages
@@ -48,33 +48,31 @@ class FileLane:
 
     def _load(self, file: File) -> bool:
         if file.attempts >= self.tries:
-            self._dead(file)
-            return True
+            return self._dead(file)
         if not self.loading.arriving.content(file.digest).exists():
             self.loading.database.writing(lambda connection: self._park(connection, file, GONE))
             return True
         try:
-            self.loading.run(file.seq)
+            self.loading.run(file.seq, rests=True)
         except Busy:
             return False
+        except Lost:
+            log.warning("file %s of %s: its lease was over, and somebody else took it", file.seq, file.feed)
         except Problem as problem:
             log.error("file %s of %s: %s; it is begun again", file.seq, file.feed, problem.kind)
-            self._later(file)
         except Exception as error:
             log.error("file %s of %s: %s; it is begun again", file.seq, file.feed, type(error).__name__)
-            self._later(file)
         return True
 
-    def _later(self, file: File) -> None:
-        until = clock.micros(self.loading.now()) + AGAIN_MICROS * 2 ** min(file.attempts, 6)
-        self.loading.database.writing(lambda connection: files.let_go(connection, file.seq, until))
+    def _dead(self, file: File) -> bool:
+        def end(connection: Connection) -> bool:
+            mine = taking.take(connection, file.seq, self._micros())
+            if mine is not None:
+                self._park(connection, file, f"begun {mine.attempts} times")
+                files.end(connection, mine, files.REFUSED, Counts(), self._micros())
+            return mine is not None
 
-    def _dead(self, file: File) -> None:
-        def end(connection: Connection) -> None:
-            self._park(connection, file, f"begun {file.attempts} times")
-            files.end(connection, file.seq, files.REFUSED, Counts(), self._micros())
-
-        self.loading.database.writing(end)
+        return self.loading.database.writing(end)
 
     def _park(self, connection: Connection, file: File, why: str) -> None:
         row = connection.execute(MESSAGE.where(messages.c.seq == file.seq, messages.c.state == RECEIVED)).first()
@@ -119,4 +117,4 @@ def release(loading: Loading) -> None:
     """What a killed process of this node held is free again. Only where no other process can hold any: SQLite."""
     if loading.database.is_sqlite:
         with loading.database.write() as connection:
-            files.release(connection)
+            taking.release(connection)

@@ -7,17 +7,18 @@ Refuses: what hub.feeds.ingest refuses.
 import logging
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from sqlalchemy import Connection
 
 from hub import clock, outbox
-from hub.feeds import attacks, files
+from hub.feeds import attacks, files, taking
+from hub.feeds.acting import Act, Acting
 from hub.feeds.applying import Applying
 from hub.feeds.arriving import Arriving
 from hub.feeds.files import DONE, REFUSED, Counts, File
-from hub.feeds.holding import held
+from hub.feeds.holding import Hold, held
 from hub.feeds.ingest import Ingest, Refused
 from hub.feeds.kinds import FileKind
 from hub.feeds.records import Feed
@@ -36,7 +37,8 @@ Progress = Callable[[str, Counts], object]
 
 @dataclass(frozen=True, slots=True)
 class Loading:
-    """`kinds` by name, `feeds` by name; `own` writes for the hub itself."""
+    """`kinds` by name, `feeds` by name; `own` writes for the hub itself. `acts`: by kind, of those whose rows are
+    done instead of written (hub.feeds.acting)."""
 
     database: Database
     own: Transactions
@@ -44,54 +46,70 @@ class Loading:
     kinds: Mapping[str, FileKind]
     feeds: Mapping[str, Feed]
     now: clock.Clock = clock.now
+    acts: Mapping[str, Act] = field(default_factory=dict)
 
-    def applying(self, feed: Feed, counts: Counts, step: Callable[[Counts], Any]) -> Applying:
-        return Applying(self.database, self.own, self.kinds[feed.kind], feed, self.now, counts, step)
+    def applying(
+        self,
+        feed: Feed,
+        counts: Counts,
+        step: Callable[[Counts], Any],
+        fence: Callable[[Connection], object] = lambda connection: None,
+    ) -> Applying:
+        return Applying(self.database, self.own, self.kinds[feed.kind], feed, fence, self.now, counts, step)
 
-    def run(self, seq: int, progress: Progress = lambda phase, counts: None) -> File:
-        """All of it; the file as it is now. Raises Busy where somebody is at it, Problem where the database cannot
-        be written: the lease ends, and it is begun again."""
-        with held(self.database, seq, self.now) as is_mine:
-            if not is_mine:
+    def run(self, seq: int, progress: Progress = lambda phase, counts: None, rests: bool = False) -> File:
+        """All of it; the file as it is now. Raises Busy where somebody is at it, Lost where somebody else took it
+        meanwhile, Problem where the database cannot be written: the lease ends, and it is begun again. `rests`: not
+        at once (hub.feeds.holding)."""
+        with held(self.database, seq, self.now, rests) as hold:
+            if hold is None:
                 raise Busy
-            return self._run(seq, progress)
+            return self._run(hold, progress)
 
-    def _run(self, seq: int, progress: Progress) -> File:
+    def _run(self, hold: Hold, progress: Progress) -> File:
+        seq = hold.taking.seq
         file, counts = self._file(seq), Counts()
-        beat = _Heart(self, seq, progress)
+        beat = _Heart(hold, progress)
         feed = self.feeds[file.feed]
         kind = self.kinds[feed.kind]
         content = self.arriving.content(file.digest)
         try:
-            Ingest(self.database, feed, seq, counts, beat.during("reading")).run(
-                kind.read, content, self.arriving.folder
-            )
+            ingest = Ingest(hold, feed, counts, beat.during("reading"))
+            ingest.run(kind.read, content, self.arriving.folder)
         except Refused:
-            self._end(seq, REFUSED, counts)
+            self._end(hold, REFUSED, counts)
         else:
-            self.applying(feed, counts, beat.during("writing")).run()
-            self._look_back(kind, feed, seq, counts)
-            self._end(seq, DONE, counts)
+            self._write(feed, hold, counts, beat.during("writing"))
+            self._look_back(kind, feed, hold, counts)
+            self._end(hold, DONE, counts)
         return self._file(seq)
 
-    def _look_back(self, kind: FileKind, feed: Feed, seq: int, counts: Counts) -> None:
+    def _write(self, feed: Feed, hold: Hold, counts: Counts, step: Callable[[Counts], Any]) -> None:
+        if (act := self.acts.get(feed.kind)) is not None:
+            Acting(hold, feed, act, counts, step).run()
+        else:
+            self.applying(feed, counts, step, hold.ask).run()
+
+    def _look_back(self, kind: FileKind, feed: Feed, hold: Hold, counts: Counts) -> None:
         if kind.look_back is None:
             return
+        seq = hold.taking.seq
         with self.database.read() as connection:
             warned = list(kind.look_back(connection, feed, seq))
         told = counts.rejected + counts.warned
-        self.database.writing(lambda connection: files.reject(connection, seq, told, warned))
+        hold.writing(lambda connection: files.reject(connection, seq, told, warned))
         counts.warned += len(warned)
 
     def again(self, seq: int) -> None:
-        """A file that was read is read once more."""
-        self.database.writing(lambda connection: files.let_go(connection, seq, 0))
+        """A file that was read is read once more; who reads it now stops."""
+        self.database.writing(lambda connection: taking.free(connection, seq))
 
-    def _end(self, seq: int, state: str, counts: Counts) -> None:
+    def _end(self, hold: Hold, state: str, counts: Counts) -> None:
+        seq = hold.taking.seq
         now, feed = self._micros(), self.feeds[self._file(seq).feed]
 
         def end(connection: Connection) -> None:
-            files.end(connection, seq, state, counts, now)
+            files.end(connection, hold.taking, state, counts, now)
             message = _message(connection, seq)
             if message is None:  # it ended before
                 return
@@ -129,8 +147,7 @@ class Busy(Exception):
 class _Heart:
     """Tells how far it is."""
 
-    loading: Loading
-    seq: int
+    hold: Hold
     progress: Progress
     last: float = 0.0
 
@@ -141,7 +158,7 @@ class _Heart:
         self.progress(phase, counts)
         if time.monotonic() - self.last > HEARTBEAT_SECONDS:
             self.last = time.monotonic()
-            self.loading.database.writing(lambda c: files.so_far(c, self.seq, counts))
+            self.hold.database.writing(lambda c: files.so_far(c, self.hold.taking, counts))
 
 
 def _message(connection: Connection, seq: int) -> Message | None:

@@ -38,5 +38,7 @@ REJECT_CODES: Mapping[str, str] = {
     "FORMAT": "not the format of the file",
     "STALE": "said before what is kept: a newer file told of it; nothing of the row was taken",
     "TO_COME": "the file says that it is of a day to come: taken as of its arrival; look at the sender's clock",
+    "MOVE": "the referral does not go there from where it stands: the line says which answers are legal",
+    "TOO_MANY_GONE": "a full file that leaves out too many: send it whole, or hub files agree; nothing was taken",
     "NOT_WHOLE": "a full file with faults says of nobody that they are gone: mend it and send it again",
 }

@@ -5,6 +5,7 @@ A file is there in whole or not at all, and on the disk before its message is.
 
 import os
 import shutil
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
@@ -22,10 +23,21 @@ def digest_of(path: Path) -> str:
 
 def keep(folder: Path, path: Path) -> str:
     """A copy of the file, or of all files of a folder as one ZIP (stored); its digest."""
+    return _kept(folder, lambda draft: _copy(path, draft))
+
+
+def keep_pieces(folder: Path, pieces: Iterable[bytes]) -> str:
+    """What comes in piece by piece; its digest. Nothing stays where a piece raises."""
+    return _kept(folder, lambda draft: _write(pieces, draft))
+
+
+def _kept(folder: Path, fill: Callable[[Path], None]) -> str:
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     draft = folder / f".{os.getpid()}-{os.urandom(8).hex()}"
     try:
-        _copy(path, draft)
+        fill(draft)
+        with suppress(OSError):
+            draft.chmod(0o600)
         digest = digest_of(draft)
         with draft.open("rb") as file:
             os.fsync(file.fileno())
@@ -36,13 +48,16 @@ def keep(folder: Path, path: Path) -> str:
         draft.unlink(missing_ok=True)
 
 
+def _write(pieces: Iterable[bytes], draft: Path) -> None:
+    with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+        file.writelines(pieces)
+
+
 def _copy(path: Path, draft: Path) -> None:
     if path.is_dir():
         _zip(path, draft)
     else:
         shutil.copyfile(path, draft)
-    with suppress(OSError):
-        draft.chmod(0o600)
 
 
 def _zip(folder: Path, draft: Path) -> None:

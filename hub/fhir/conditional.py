@@ -3,11 +3,14 @@
 Rules: https://hl7.org/fhir/R4/http.html#transaction (conditional create, update and references).
 """
 
+from functools import lru_cache
 from typing import Any
 from urllib.parse import quote
 from uuid import NAMESPACE_URL, uuid5
 
 Element = dict[str, Any]
+_ESCAPES = str.maketrans({char: f"\\{char}" for char in "\\|,$"})
+LONGEST_REMEMBERED = 200  # characters: a sender must not fill the memory with its texts
 
 
 def conditional(resource: Element, system: str, value: str) -> Element:
@@ -41,7 +44,13 @@ def reference(kind: str, system: str, value: str) -> Element:
 
 
 def full_url(*parts: str) -> str:
-    return f"urn:uuid:{uuid5(NAMESPACE_URL, '|'.join(parts))}"
+    name = "|".join(parts)
+    return _url_of(name) if len(name) <= LONGEST_REMEMBERED else f"urn:uuid:{uuid5(NAMESPACE_URL, name)}"
+
+
+@lru_cache(maxsize=2048)  # every message names its hospital, its ward and, several times, its own visit
+def _url_of(name: str) -> str:
+    return f"urn:uuid:{uuid5(NAMESPACE_URL, name)}"
 
 
 def query(system: str, value: str) -> str:
@@ -50,4 +59,4 @@ def query(system: str, value: str) -> str:
 
 
 def escaped(value: str) -> str:
-    return "".join(f"\\{char}" if char in "\\|,$" else char for char in value)
+    return value.translate(_ESCAPES)

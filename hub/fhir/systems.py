@@ -49,6 +49,7 @@ CLOCK_STATE = OWN + "CodeSystem/referral-clock-state"  # Task.meta.tag: running,
 REFERRAL_CLOCK = OWN + "CodeSystem/referral-clock"  # Task.code of a clock: which one it is
 REPORTED = OWN + "CodeSystem/plan-return-file"  # what a return file says that no other system names
 ASSESSMENT = "comprehensive-assessment"  # of it: Procedure.code of an ECM assessment
+TRANSITIONAL_CARE = OWN + "sid/transitional-care"  # Task.identifier of a follow-up after a discharge
 SECURITY_LABEL = OWN + "CodeSystem/security-label"  # labels for which v3-ActCode has no code
 
 # (system, code) of the CareTeam.participant.role which marks the member's one ECM lead care manager

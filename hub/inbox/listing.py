@@ -9,7 +9,7 @@ from typing import NamedTuple
 from sqlalchemy import Connection, func, select
 
 from hub.inbox.choosing import Which, reason_kind
-from hub.inbox.messages import ENTRY, MESSAGE, RECEIVED, Entry, Message
+from hub.inbox.messages import ENTRY, MESSAGE, RECEIVED, Arrival, Entry, Message
 from hub.store.tables import inbox
 
 ALL = Which()
@@ -49,6 +49,14 @@ def oldest_received(connection: Connection) -> int | None:
     store out of turn, by no more than their commits take."""
     first = select(inbox.c.received).where(inbox.c.state == RECEIVED).order_by(inbox.c.seq).limit(1)
     return connection.execute(first).scalar_one_or_none()
+
+
+def kept_as(connection: Connection, arrival: Arrival) -> Entry | None:
+    """What became of an arrival, without its content; None where it is not in the inbox (yet)."""
+    named = (inbox.c.source == arrival.source, inbox.c.feed == arrival.feed)
+    found = select(*ENTRY).where(*named, inbox.c.control_id == arrival.control_id)
+    row = connection.execute(found).one_or_none()
+    return Entry(*row) if row else None
 
 
 def shown(connection: Connection, seq: int) -> Message | None:

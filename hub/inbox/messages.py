@@ -71,6 +71,11 @@ class Entry:
     awaits_key: str | None = field(repr=False)
 
     @property
+    def is_ended(self) -> bool:
+        """Whether the worker is through with it, for the present: it is processed, or waits for something."""
+        return self.state != RECEIVED
+
+    @property
     def is_told(self) -> bool:
         """Whether what it says is written: it is processed, or was and is processed again."""
         return self.state == PROCESSED or (self.state == RECEIVED and self.processed is not None)

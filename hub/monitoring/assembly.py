@@ -1,8 +1,7 @@
 """Monitoring as the front door wants it: what is measured, who is examined."""
 
-from pathlib import Path
-
-from hub.monitoring.checks import Check, Patient, checks
+from hub.monitoring.checks import Patient, checks
+from hub.monitoring.doctor import Check
 from hub.monitoring.exposition import Exposition
 from hub.monitoring.gauges import Node
 from hub.monitoring.health import Readiness
@@ -11,11 +10,6 @@ from hub.settings import Settings
 from hub.store.engine import Database
 
 TLS = ("HUB_TLS_CERT", "HUB_TLS_CLIENT_CA", "HUB_MLLP_TLS_CERT", "HUB_MLLP_TLS_CLIENT_CA", "HUB_SMTP_CA")
-
-
-def counted(settings: Settings) -> Path:
-    """Where this node's processes keep what they count."""
-    return settings.data_dir / "metrics"
 
 
 def node(database: Database, settings: Settings, clocks: Clockwork) -> Node:

@@ -32,7 +32,7 @@ class Exposition:
 
         registry = CollectorRegistry()
         if FOLDER in os.environ:
-            MultiProcessCollector(registry)
+            MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
         else:
             for one in all_of_them():
                 registry.register(one)

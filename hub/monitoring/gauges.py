@@ -81,7 +81,7 @@ def _counts(
     state = table.c.state
     which = state.in_(states) if states else state.not_in(but)
     asked = select(*labels, func.count()).where(which).group_by(*labels)
-    return {tuple(row[:-1]): row[-1] for row in connection.execute(asked)}
+    return {tuple(row[:-1]): float(row[-1]) for row in connection.execute(asked)}
 
 
 def _inbox_oldest(connection: Connection, _: Node) -> Values:

@@ -2,11 +2,13 @@
 
 An event asks only whether any Subscription was written since: each write counts in the row of subscription_changed,
 which it holds until it ends (hub.store.header_values); so nothing that was committed before the question is missed,
-and ten thousand Subscriptions are read and parsed once, not for every event.
+and ten thousand Subscriptions are read and parsed once, not for every event. Only what was written since is read
+again: a thousand clients that subscribe must not hold up the notices of the others.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 from sqlalchemy import Connection
@@ -19,8 +21,10 @@ from hub.problems import Problem
 from hub.search.query import Limits, parse
 from hub.store import read
 from hub.store.engine import driver
+from hub.store.listed import Listing, having_any
 
 PAGE = 500
+COUNTED = ("active", "error")  # statuses
 NOBODY = Asked()
 ACCESS = Access.system("notifications")
 _STAMP = "SELECT times FROM subscription_changed"
@@ -29,6 +33,7 @@ _STAMP = "SELECT times FROM subscription_changed"
 @dataclass(frozen=True, slots=True)
 class _Kept:
     stamp: tuple[Any, ...] = ()
+    known: Mapping[Listing, Subscription | None] = field(default_factory=dict)
     by_topic: Mapping[str, Asked] = field(default_factory=dict)
 
 
@@ -52,26 +57,39 @@ def _beats(one: Subscription) -> bool:
 def _now(connection: Connection, base: str) -> Mapping[str, Asked]:
     place = str(connection.engine.url), base
     stamp = tuple(map(int, driver(connection).execute(_STAMP).fetchone()))
-    kept = _kept.get(place)
-    if kept is None or kept.stamp != stamp:
-        kept = _kept[place] = _Kept(stamp, _read(connection, base))
+    kept = _kept.get(place, _Kept())
+    if kept.stamp != stamp:
+        kept = _kept[place] = _read(connection, base, stamp, kept)
     return kept.by_topic
 
 
-def _read(connection: Connection, base: str) -> Mapping[str, Asked]:
+def _read(connection: Connection, base: str, stamp: tuple[Any, ...], before: _Kept) -> _Kept:
+    there = having_any(connection, _keys(base))
+    known = {one: before.known[one] for one in there if one in before.known}
+    known |= _several(connection, [one.id for one in there if one not in known], base)
     found: dict[str, list[Subscription]] = {}
-    for body in _bodies(connection, base):
-        asked = understood(body, base)
-        if asked is not None:
+    for _, asked in sorted(known.items()):
+        if asked is not None and asked.status in COUNTED:
             found.setdefault(asked.topic, []).append(asked)
-    return {topic: asked_for(several) for topic, several in found.items()}
+    by_topic = {topic: _asked(several, before.by_topic.get(topic)) for topic, several in found.items()}
+    return _Kept(stamp, known, by_topic)
 
 
-def _bodies(connection: Connection, base: str) -> Iterator[bytes | None]:
-    query, after = parse("Subscription", [("status", "active,error")], Limits(base=base)), list[int]()
-    while rows := read.page(connection, ACCESS, query, after, PAGE):
-        yield from (row.body for row in rows)
-        after = read.position(rows[-1])
+def _asked(several: list[Subscription], before: Asked | None) -> Asked:
+    return before if before is not None and before.every == tuple(several) else asked_for(several)
+
+
+def _several(connection: Connection, ids: list[str], base: str) -> Iterator[tuple[Listing, Subscription | None]]:
+    for start in range(0, len(ids), PAGE):
+        for row in read.several(connection, ACCESS, "Subscription", ids[start : start + PAGE]).values():
+            yield Listing(row.rid, row.id, row.version, row.last_updated), understood(row.body, base)
+
+
+@cache
+def _keys(base: str) -> Sequence[int]:
+    """Of the index: those in each status in which events are counted."""
+    asked = (parse("Subscription", [("status", status)], Limits(base=base)) for status in COUNTED)
+    return [key for query in asked for key in read.keys_of(query)]
 
 
 def understood(body: bytes | None, base: str) -> Subscription | None:

@@ -13,7 +13,6 @@ from hub import clock, outbox
 from hub.access import Access
 from hub.audit.recorder import Recorder
 from hub.notifications import attempts, kept
-from hub.notifications.attempts import Log
 from hub.notifications.connections import Route
 from hub.notifications.deliver import Deliveries
 from hub.notifications.events import EVENT
@@ -21,6 +20,7 @@ from hub.notifications.fan_out import FanOut
 from hub.notifications.heartbeats import beat
 from hub.notifications.looking import Looking
 from hub.notifications.mail import Relay
+from hub.notifications.messages import Build, Messages
 from hub.notifications.stored_headers import KIND, StoredHeaders
 from hub.notifications.told import NoticesTold
 from hub.settings import Settings
@@ -55,9 +55,15 @@ def work(database: Database, settings: Settings, rights: Rights) -> dict[str, ou
 
 
 def deliveries(
-    database: Database, own: Transactions, settings: Settings, rights: Rights, recorder: Recorder | None
+    database: Database,
+    own: Transactions,
+    settings: Settings,
+    rights: Rights,
+    recorder: Recorder | None,
+    message: Build | None = None,
 ) -> Deliveries:
-    """`own` writes what becomes of a Subscription; without `recorder` nothing is recorded."""
+    """`own` writes what becomes of a Subscription; without `recorder` nothing is recorded. `message` builds the
+    messages of their channel: without it none is sent."""
     return Deliveries(
         database,
         own,
@@ -69,7 +75,7 @@ def deliveries(
         header_key=settings.secret_key(),
         tell=NoticesTold(recorder, rights.access_of) if recorder else None,
         relay=Relay.of(settings),
-        log=Log(database),
+        messages=Messages(database, rights.access_of, settings.fhir_base, message) if message else None,
     )
 
 
@@ -86,15 +92,12 @@ def sockets(database: Database, settings: Settings, rights: Rights, recorder: Re
         rights.access_of,
         settings.fhir_base,
         NoticesTold(recorder, rights.access_of) if recorder else None,
-        Log(database),
     )
     return Sockets(settings["HUB_WEBSOCKET_HOST"], settings["HUB_WEBSOCKET_PORT"], settings.secret_key(), teller)
 
 
-def chores(
-    database: Database, settings: Settings, made: Deliveries
-) -> list[tuple[timedelta, Callable[[int], object]]]:
-    """What is done now and then, and how often: heartbeats, the delivery log, what is old goes."""
+def chores(database: Database, settings: Settings) -> list[tuple[timedelta, Callable[[int], object]]]:
+    """What is done now and then, and how often: heartbeats, what is old goes."""
     keep = timedelta(days=settings["HUB_NOTICE_KEEP_DAYS"]) // clock.MICROSECOND
 
     def forget(connection: Connection, now: int) -> int:
@@ -102,6 +105,5 @@ def chores(
 
     return [
         (timedelta(seconds=1), lambda now: beat(database, settings.fhir_base, now)),
-        (timedelta(seconds=1), lambda _: made.log.flush() if made.log else False),
         (timedelta(hours=1), lambda now: database.writing(lambda connection: forget(connection, now))),
     ]

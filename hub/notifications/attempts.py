@@ -2,24 +2,24 @@
 
 Rules: docs/subscriptions.md "Delivery log". A row names the Subscription, the numbers of its events and the
 answer's status; no resource, no endpoint, nothing of what a receiver answered. Rows go after HUB_NOTICE_KEEP_DAYS.
-What failed is written at once; what was sent, with others and within a second: a kill loses these lines (the audit
-has each send), not the notices.
+A try is
+written in the commit that says what became of its notice: one that is not in the log because the hub was killed
+before that, is tried again.
 """
 
-import threading
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import astuple, dataclass, replace
+from functools import cache
 
-from sqlalchemy import Connection, delete, func, insert, select, update
+from sqlalchemy import Connection, delete, func, select
 
-from hub.store.engine import Database
+from hub.store.engine import driver, mark
 from hub.store.tables import outbox
 from hub.store.tables import subscription_counter as counter
 from hub.store.tables_subscriptions import notice_attempt as table
 
 SENT, FAILED = "sent", "failed"
 LONGEST = 500
-TOGETHER = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,52 +50,31 @@ class Standing:
     reached: int
 
 
-@dataclass(slots=True)
-class Log:
-    """The log of one process."""
-
-    database: Database
-    _sent: list[Attempt] = field(default_factory=list)
-    _turn: threading.Lock = field(default_factory=threading.Lock)
-
-    def add(self, attempt: Attempt) -> None:
-        """Write it, and what waits; or let it wait for others."""
-        with self._turn:
-            self._sent.append(attempt)
-            if attempt.outcome == SENT and len(self._sent) < TOGETHER:
-                return
-        self.flush()
-
-    def flush(self) -> bool:
-        """Write what waits. Whether there was anything."""
-        with self._turn:
-            waiting, self._sent = self._sent, []
-        if waiting:
-            self.database.writing(lambda connection: write(connection, waiting))
-        return bool(waiting)
-
-
-def write(connection: Connection, attempts: Sequence[Attempt]) -> None:
-    """Add rows, and count failures in a row anew."""
-    rows = [{name: getattr(one, name) for name in Attempt.__slots__} for one in attempts]
-    connection.execute(insert(table), [row | {"reason": row["reason"][:LONGEST]} for row in rows])
-    newest = {one.subscription: one for one in attempts}
-    for name, last in sorted(newest.items()):
-        mine = update(counter).where(counter.c.subscription == name)
-        failed = _failed_since_sent([one for one in attempts if one.subscription == name])
-        reached = [one.at for one in attempts if one.subscription == name and one.outcome == SENT]
-        if last.outcome == SENT:
-            connection.execute(mine.values(failures=0, reached=last.at))
-        elif reached:
-            connection.execute(mine.values(failures=failed, reached=reached[-1]))
+def write(connection: Connection, *several: Attempt) -> None:
+    """Add rows, in their order, and count failures in a row anew."""
+    cursor, one = driver(connection), mark(connection)
+    for tried in several:
+        cursor.execute(_logged(one), astuple(replace(tried, reason=tried.reason[:LONGEST])))
+        if tried.outcome == SENT:
+            cursor.execute(_reached(one), (tried.at, tried.subscription))
         else:
-            connection.execute(mine.values(failures=counter.c.failures + failed))
+            cursor.execute(_failed(one), (tried.subscription,))
 
 
-def _failed_since_sent(attempts: Sequence[Attempt]) -> int:
-    """How many tries failed after the last that did not."""
-    outcomes = [one.outcome for one in attempts]
-    return len(outcomes) if SENT not in outcomes else outcomes[::-1].index(SENT)
+@cache
+def _logged(mark: str) -> str:
+    names = Attempt.__slots__
+    return f"INSERT INTO notice_attempt ({', '.join(names)}) VALUES ({', '.join([mark] * len(names))})"
+
+
+@cache
+def _reached(mark: str) -> str:
+    return f"UPDATE subscription_counter SET failures = 0, reached = {mark} WHERE subscription = {mark}"
+
+
+@cache
+def _failed(mark: str) -> str:
+    return f"UPDATE subscription_counter SET failures = failures + 1 WHERE subscription = {mark}"
 
 
 def listed(connection: Connection, subscription: str | None, limit: int) -> list[Attempt]:

@@ -26,12 +26,17 @@ QUERY_STATUS, QUERY_EVENT = "query-status", "query-event"
 @dataclass(frozen=True, slots=True)
 class Item:
     """One event to tell: its number, and the resource at the event as its reader may see it. `deleted`: the event
-    is the resource's deletion."""
+    is the resource's deletion. `along`: other resources that are told with it, as events for the audit."""
 
     event: Event
     number: int
     focus: Resource
     deleted: bool = False
+    along: tuple[Event, ...] = ()
+
+    @property
+    def told(self) -> tuple[Event, ...]:
+        return (self.event, *self.along)
 
 
 def identity(base: str, key: str) -> UUID:

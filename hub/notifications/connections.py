@@ -11,8 +11,8 @@ Ceiling: the name server's own time limits come on top of the given time.
 
 import socket
 import threading
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,6 +26,7 @@ from urllib3.poolmanager import PoolManager
 from hub.notifications.addresses import is_public, listed, refusal
 
 MOST_ANSWER = 65536
+BLOCK = 1 << 16  # bytes of an answer that is read as it comes
 MOST_ADDRESSES = 4
 OURS = {"User-Agent": "CalAIM-FHIR-Hub", "Accept-Encoding": "identity", "Connection": "close"}
 Lookup = Callable[[str, int], Sequence[str]]
@@ -98,6 +99,38 @@ def exchange(
     most: int = MOST_ANSWER,
 ) -> Answer:
     """One request and its answer. Raises Refused or Unreachable."""
+    with _sent(method, url, body, headers, seconds, seconds, route) as (answer, cut):
+        found, is_whole = _read(answer, most)
+        return Answer(answer.status_code, answer.headers, found, is_whole and not cut.over)
+
+
+@dataclass(frozen=True, slots=True)
+class Arriving:
+    """An answer whose body is read as it comes, once."""
+
+    status: int
+    headers: Mapping[str, str]
+    pieces: Iterator[bytes]
+
+
+@contextmanager
+def arriving(url: str, headers: Mapping[str, str], seconds: float, idle: float, route: Route) -> Iterator[Arriving]:
+    """A GET: the answer is over after `seconds`, and after `idle` seconds in which nothing came. Raises Refused or
+    Unreachable, also out of `pieces` where the body is not whole."""
+    with _sent("GET", url, None, headers, seconds, idle, route) as (answer, cut):
+        yield Arriving(answer.status_code, answer.headers, _pieces(answer, cut))
+
+
+@contextmanager
+def _sent(
+    method: str,
+    url: str,
+    body: bytes | None,
+    headers: Mapping[str, str],
+    seconds: float,
+    idle: float,
+    route: Route,
+) -> Iterator[tuple[requests.Response, "_Cut"]]:
     if why := refusal(url, route.allowed):
         raise Refused(why)
     with (
@@ -107,14 +140,30 @@ def exchange(
         try:
             # no session: it would follow redirects, keep cookies and look for proxies
             asked = requests.Request(method, url, headers={**OURS, **headers}, data=body).prepare()
-            answer = door.send(asked, stream=True, timeout=seconds, verify=route.verify)
+            answer = door.send(asked, stream=True, timeout=idle, verify=route.verify)
         except (requests.RequestException, HTTPError, UnicodeError) as error:
             raise Unreachable(type(error).__name__) from None
         with answer:
             if cut.over:  # an answer cut off within its headers still looks like one
                 raise Unreachable("Timeout")
-            found, is_whole = _read(answer, most)
-            return Answer(answer.status_code, answer.headers, found, is_whole and not cut.over)
+            yield answer, cut
+
+
+def _pieces(answer: requests.Response, cut: "_Cut") -> Iterator[bytes]:
+    size = 0
+    try:
+        while piece := answer.raw.read1(BLOCK, decode_content=False):
+            size += len(piece)
+            yield piece
+    except (HTTPError, OSError) as error:
+        raise Unreachable(type(error).__name__) from None
+    if cut.over or _announced(answer) not in (None, size):
+        raise Unreachable("IncompleteRead")
+
+
+def _announced(answer: requests.Response) -> int | None:
+    text = answer.headers.get("Content-Length", "")
+    return int(text) if text.isascii() and text.isdigit() else None
 
 
 def _read(answer: requests.Response, most: int) -> tuple[bytes, bool]:
@@ -123,11 +172,8 @@ def _read(answer: requests.Response, most: int) -> tuple[bytes, bool]:
     with suppress(HTTPError, OSError):
         while len(found) < most and (chunk := answer.raw.read1(most - len(found), decode_content=False)):
             found += chunk
-        announced = answer.headers.get("Content-Length", "")
-        is_whole = (
-            len(found) == int(announced) if announced.isascii() and announced.isdigit() else len(found) < most
-        )
-        return bytes(found), is_whole
+        announced = _announced(answer)
+        return bytes(found), len(found) < most if announced is None else len(found) == announced
     return bytes(found), False
 
 
@@ -199,35 +245,40 @@ class _Pools(PoolManager):
         return pool
 
 
-class _HttpConnection(HTTPConnection):
+class _ByRoute:
+    """A connection that `connects` makes. A mix-in: urllib3 has a class for http and one for https."""
+
     connects: Connect
+    host: str
+    port: int
+    timeout: Any
 
     def _new_conn(self) -> socket.socket:
-        return self.connects(self.host, self.port, self.timeout)  # type: ignore[arg-type]
+        return self.connects(self.host, self.port, self.timeout)
 
 
-class _HttpsConnection(HTTPSConnection):
+class _HttpConnection(_ByRoute, HTTPConnection):
+    """Without TLS."""
+
+
+class _HttpsConnection(_ByRoute, HTTPSConnection):
+    """With TLS."""
+
+
+class _PoolByRoute:
+    """Its connections are made by what the pool was given."""
+
     connects: Connect
 
-    def _new_conn(self) -> socket.socket:
-        return self.connects(self.host, self.port, self.timeout)  # type: ignore[arg-type]
+    def _new_conn(self) -> Any:
+        made: Any = super()._new_conn()  # type: ignore[misc]
+        made.connects = self.connects
+        return made
 
 
-class _HttpPool(HTTPConnectionPool):
+class _HttpPool(_PoolByRoute, HTTPConnectionPool):
     ConnectionCls = _HttpConnection
-    connects: Connect
-
-    def _new_conn(self) -> Any:
-        made: Any = super()._new_conn()
-        made.connects = self.connects
-        return made
 
 
-class _HttpsPool(HTTPSConnectionPool):
+class _HttpsPool(_PoolByRoute, HTTPSConnectionPool):
     ConnectionCls = _HttpsConnection
-    connects: Connect
-
-    def _new_conn(self) -> Any:
-        made: Any = super()._new_conn()
-        made.connects = self.connects
-        return made

@@ -12,7 +12,7 @@ A Subscription with max-count is told of several events at once; which these are
 
 import random
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from sqlalchemy import Connection
@@ -21,16 +21,17 @@ from hub import clock, outbox
 from hub.fhir import json
 from hub.notifications import attempts, bundles, counters, filters, mail
 from hub.notifications.active import ACCESS, understood
-from hub.notifications.attempts import Attempt, Log
+from hub.notifications.attempts import Attempt
 from hub.notifications.bundles import Item
 from hub.notifications.connections import Route
 from hub.notifications.events import HANDSHAKE, HEARTBEAT, NOTICE, Event
 from hub.notifications.looking import Look
+from hub.notifications.messages import Messages
 from hub.notifications.outgoing import Failure, Outgoing, written
 from hub.notifications.round import Versions
-from hub.notifications.subscriptions import EMAIL, WEBSOCKET, Resource, Subscription
+from hub.notifications.subscriptions import EMAIL, MESSAGE, WEBSOCKET, Resource, Subscription
 from hub.notifications.webhooks import SecretOf, Webhooks
-from hub.outbox import Dead, Done, Later, Settled, Work
+from hub.outbox import Along, Dead, Done, Later, Settled, Work
 from hub.problems import Problem
 from hub.store import merges, read
 from hub.store.engine import Database
@@ -56,7 +57,8 @@ class Deliveries:
     webhook secret, `look` what a client may see of an event now (asked of a panel's Group as if it were one's):
     where either raises, nothing is sent until later. `seconds` is the longest wait for a receiver, `header_key`
     opens the values of header lines. `tell` records each send, retries too: nothing leaves where it raises. `relay`
-    takes mail, `log` is the delivery log."""
+    takes mail, `messages` makes those of their channel. What a handler returns writes the delivery log when it is
+    settled."""
 
     database: Database
     transactions: Transactions
@@ -70,7 +72,7 @@ class Deliveries:
     header_key: bytes = b""
     tell: Tell | None = None
     relay: mail.Relay | None = None
-    log: Log | None = None
+    messages: Messages | None = None
 
     def handlers(self) -> dict[str, outbox.Handler]:
         return {HANDSHAKE: self.handshake, NOTICE: self.notice, HEARTBEAT: self.heartbeat}
@@ -81,19 +83,20 @@ class Deliveries:
         if asked is None or asked.version != work.payload["version"]:
             return Done(CHANGED)
         owner = work.payload["owner"]
-        failure = self._greeted(work, asked, owner, events)
+        tried = self._greeted(work, asked, owner, events)
+        failure = tried.failure
         if failure is None:
-            return Done("" if self._became(asked, "active", owner=owner) else CHANGED)
+            return Done("" if self._became(asked, "active", owner=owner) else CHANGED, along=tried.log)
         if work.attempts < HANDSHAKE_TRIES and not failure.final:
-            return self._again(work, failure.reason)
+            return replace(self._again(work, failure.reason), along=tried.log)
         error = f"Handshake failed: {failure.reason}"
-        return Done(error if self._became(asked, "error", error) else CHANGED)
+        return Done(error if self._became(asked, "error", error) else CHANGED, along=tried.log)
 
-    def _greeted(self, work: Work, asked: Subscription, owner: str, events: int) -> Failure | None:
+    def _greeted(self, work: Work, asked: Subscription, owner: str, events: int) -> "_Tried":
         if not self._may_narrow(asked, owner):
-            return Failure(NO_PANEL, final=True)
-        if asked.channel == WEBSOCKET:  # whoever binds it has shown a token
-            return None
+            return _Tried(Failure(NO_PANEL, final=True))
+        if asked.channel in (WEBSOCKET, MESSAGE):  # who binds it has shown a token; a message greets nobody
+            return _Tried(None)
         message = bundles.identity(self.base, f"{work.kind}/{work.key}")
         bundle = bundles.greeting(asked, bundles.HANDSHAKE, events, message, self.base, self._micros())
         return self._sent(asked, owner, HANDSHAKE, bundle)
@@ -106,8 +109,8 @@ class Deliveries:
             return Done(CHANGED)
         message = bundles.identity(self.base, f"{work.kind}/{work.key}")
         bundle = bundles.greeting(asked, bundles.HEARTBEAT, events, message, self.base, self._micros())
-        failure = self._sent(asked, owner, HEARTBEAT, bundle)
-        return Done(failure.reason if failure else "")
+        tried = self._sent(asked, owner, HEARTBEAT, bundle)
+        return Done(tried.failure.reason if tried.failure else "", along=tried.log)
 
     def notice(self, work: Work) -> Settled:
         """Tell one event, or several, unless there is no more reason or right to."""
@@ -121,17 +124,20 @@ class Deliveries:
         key = f"{work.key}-{items[-1].number}" if more else work.key
         message = bundles.identity(self.base, f"{work.kind}/{key}")
         bundle = bundles.notice(asked, items, message, self.base, self._micros())
-        failure = self._sent(asked, owner, NOTICE, bundle, items)
+        if asked.channel == MESSAGE:
+            bundle, items = self.messages(asked, owner, ready.item, message) if self.messages else ({}, [])
+        if not items:
+            return Done(UNSEEN)
+        tried = self._sent(asked, owner, NOTICE, bundle, items)
+        failure = tried.failure
         if failure is None:
-            if passed:
-                self.database.writing(lambda c: outbox.done_together(c, passed))
-            return Done()
+            return Done(passed=passed, along=tried.log)
         if failure.status == GONE and self._became(asked, "off", failure.reason):
-            return Done(failure.reason)
+            return Done(failure.reason, along=tried.log)
         settled = self._again(work, failure.reason)
         if isinstance(settled, Dead):
             self._became(asked, "error", settled.reason)
-        return settled
+        return replace(settled, along=tried.log)
 
     def _current(self, work: Work) -> tuple[Subscription | None, int]:
         """The Subscription as it is, and how many events it has had."""
@@ -213,16 +219,15 @@ class Deliveries:
 
     def _sent(
         self, asked: Subscription, owner: str, kind: str, bundle: Resource, items: Sequence[Item] = ()
-    ) -> Failure | None:
-        """Send a Bundle by the Subscription's channel, and write that down; None where it was taken."""
+    ) -> "_Tried":
+        """Send a Bundle by the Subscription's channel."""
         made = Outgoing(asked, kind, bundle["id"], written(asked, bundle))
         failure = self._through(made, owner, items)
-        if self.log is not None:
-            numbers = [item.number for item in items] or [0]
-            outcome = attempts.FAILED if failure else attempts.SENT
-            more = (failure.status, failure.reason) if failure else ()
-            self.log.add(Attempt(asked.id, kind, numbers[0], numbers[-1], self._micros(), outcome, *more))
-        return failure
+        numbers = [item.number for item in items] or [0]
+        outcome = attempts.FAILED if failure else attempts.SENT
+        more = (failure.status, failure.reason) if failure else ()
+        attempt = Attempt(asked.id, kind, numbers[0], numbers[-1], self._micros(), outcome, *more)
+        return _Tried(failure, lambda connection: attempts.write(connection, attempt))
 
     def _through(self, made: Outgoing, owner: str, items: Sequence[Item]) -> Failure | None:
         webhooks = Webhooks(self.database, self.secret_of, self.seconds, self.route, self.now, self.header_key)
@@ -231,7 +236,7 @@ class Deliveries:
             return prepared
         if made.asked.channel == EMAIL and self.relay is None:
             return Failure(NO_RELAY)
-        told: list[Event | None] = [item.event for item in items]
+        told: list[Event | None] = [event for item in items for event in item.told]
         for event in told or [None]:
             if self.tell is not None:
                 self.tell(made.asked, owner, event)
@@ -269,6 +274,14 @@ class Deliveries:
 
     def _micros(self) -> int:
         return clock.micros(self.now())
+
+
+@dataclass(frozen=True, slots=True)
+class _Tried:
+    """A try to send: why it failed, None where it was taken; and what writes it to the delivery log."""
+
+    failure: Failure | None
+    log: Along | None = None
 
 
 @dataclass(frozen=True, slots=True)

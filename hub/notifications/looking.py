@@ -17,9 +17,10 @@ from sqlalchemy import Connection
 from hub.access import Access
 from hub.fhir import json
 from hub.leaving import one
+from hub.notifications import ends
 from hub.notifications.events import Event
 from hub.notifications.subscriptions import Resource
-from hub.notifications.topics import TOPICS
+from hub.notifications.topics import CONSENT_REVOKED, TOPICS
 from hub.store import read
 from hub.store.engine import Database
 from hub.store.listed import labels_if_there
@@ -45,7 +46,7 @@ class Looking:
         with self.database.read() as connection:
             if not event.version and _is_there(connection, access, event):
                 return {}
-            left = seen(connection, access, event, self.base)
+            left = told(connection, access, event, self.base)
         return json.stored(left.body) if left and left.body else None
 
     def for_a_round(self) -> "Looking":
@@ -58,6 +59,15 @@ def _is_there(connection: Connection, access: Access, event: Event) -> bool:
     if not access.may("read", event.type):
         return False
     return labels_if_there(connection, access.sight, event.type, event.id) == 0
+
+
+def told(connection: Connection, access: Access, event: Event, base: str) -> Stored | None:
+    """What this access may be told of an event: what it may see, and the end of a Consent that it saw by itself."""
+    left = seen(connection, access, event, base)
+    if left is not None:
+        return left
+    anew = ends.for_its_end(connection, access, event, base)
+    return seen(connection, anew, event, base) if anew else None
 
 
 def seen(connection: Connection, access: Access, event: Event, base: str) -> Stored | None:
@@ -83,6 +93,8 @@ def is_shown(look: Look, owner: str, event: Event, before: Resource | None, now:
     if _is_whole(now, shown) and (before is None or before.keys() <= now.keys()):
         return True
     trigger = TOPICS[event.topic].trigger
+    if event.topic == CONSENT_REVOKED and before is not now:  # its status alone tells the event
+        return trigger(before, shown)
     if before is now:
         return trigger(shown, None)
     earlier = look(owner, replace(event, version=event.version - 1)) if before is not None else None

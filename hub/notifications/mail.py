@@ -68,9 +68,14 @@ class Relay:
 
 def send(relay: Relay, made: Outgoing, seconds: float) -> Failure | None:
     """Hand it to the relay; None where that took it."""
+    return hand_over(relay, message(relay, made), seconds)
+
+
+def hand_over(relay: Relay, mail: EmailMessage, seconds: float) -> Failure | None:
+    """Any mail; None where the relay took it."""
     try:
         with _connected(relay, seconds) as connection:
-            connection.send_message(message(relay, made))
+            connection.send_message(mail)
     except smtplib.SMTPRecipientsRefused as refused:
         code = max((answer[0] for answer in refused.recipients.values()), default=0)
         return Failure(f"The relay answered {code}", code, final=code in PERMANENT)

@@ -3,7 +3,8 @@
 Rules: https://hl7.org/fhir/uv/subscriptions-backport/STU1.1/channels.html#websockets: the client sends
 `bind-with-token <token>`, the server a handshake for each Subscription, then its notices. What happened while no
 websocket was bound is not sent: the handshake's count tells that there was something, `$events` what.
-Each notice asks anew what the client may see. The kept events are looked at every LOOK_SECONDS; they are in order.
+Each notice asks anew what the client may see. The kept events are in order; they are looked at every LOOK_SECONDS,
+once for all websockets of the process. Whether one is to be told yet, and wants a heartbeat, every CHECK_SECONDS.
 Refuses: anything but one good token within BIND_SECONDS, messages over MOST_BYTES, more than MOST_SOCKETS.
 One thread with an event loop of its own; what asks the database runs beside it, so that no websocket waits for
 another one's. A client that does not read is closed by the library's own limits.
@@ -14,6 +15,7 @@ import logging
 import threading
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TypeVar
@@ -30,11 +32,31 @@ log = logging.getLogger("hub.sockets")
 BIND = "bind-with-token "
 BIND_SECONDS = 10
 LOOK_SECONDS = 0.2
+CHECK_SECONDS = 5
 MOST_BYTES = 8192
 MOST_SOCKETS = 1000
 THREADS = 2
 POLICY, FULL = 1008, 1013  # RFC 6455 section 7.4.1, IANA's registry
 T = TypeVar("T")
+
+
+@dataclass(eq=False)
+class _Follower:
+    """A bound websocket, and how far it was told."""
+
+    places: Mapping[str, Place]
+    woken: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def hear(self, newest: Mapping[str, int]) -> None:
+        """Of the last number of each Subscription."""
+        if any(newest.get(name, 0) > place.number for name, place in self.places.items()):
+            self.woken.set()
+
+    async def wait(self) -> None:
+        """Until there is something, or it is time to look after it."""
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self.woken.wait(), CHECK_SECONDS)
+        self.woken.clear()
 
 
 @dataclass
@@ -47,6 +69,7 @@ class Sockets:
     teller: telling.Teller
     now: clock.Clock = clock.now
     _open: int = 0
+    _followers: set[_Follower] = field(default_factory=set)
     _loop: asyncio.AbstractEventLoop | None = None
     _ends: asyncio.Event | None = None
     _thread: threading.Thread | None = None
@@ -90,8 +113,25 @@ class Sockets:
         )
         async with serving as server:
             self.port = next(iter(server.sockets)).getsockname()[1]
+            watching = asyncio.create_task(self._watch())
             self._ready.set()
             await self._ends.wait()
+            watching.cancel()
+
+    async def _watch(self) -> None:
+        """Wakes those for whom there is something."""
+        while True:
+            await asyncio.sleep(LOOK_SECONDS)
+            names = sorted({name for one in self._followers for name in one.places})
+            if not names:
+                continue
+            try:
+                newest = await self._beside(partial(self.teller.newest, names))
+            except Exception as error:  # the next look may go well
+                log.error("websockets: %s", type(error).__name__)
+                continue
+            for one in self._followers:
+                one.hear(newest)
 
     async def _met(self, socket: ServerConnection) -> None:
         """One websocket, from its first message to its end."""
@@ -127,16 +167,21 @@ class Sockets:
 
     async def _tell(self, socket: ServerConnection, bound: Bound) -> None:
         begun = await self._beside(partial(self.teller.begin, bound))
-        places: Mapping[str, Place] = begun.places
+        follower = _Follower(begun.places)
         await _send(socket, begun.bodies)
         reading = asyncio.create_task(_read(socket))
+        reading.add_done_callback(lambda _: follower.woken.set())
+        self._followers.add(follower)
         try:
-            while places and not reading.done():
-                await asyncio.wait([reading], timeout=LOOK_SECONDS)
-                following = await self._beside(partial(self.teller.follow, bound, places))
-                places = following.places
+            while follower.places and not reading.done():
+                await follower.wait()
+                if reading.done():  # it left
+                    break
+                following = await self._beside(partial(self.teller.follow, bound, follower.places))
+                follower.places = following.places
                 await _send(socket, following.bodies)
         finally:
+            self._followers.discard(follower)
             reading.cancel()
 
     async def _beside(self, asked: Callable[[], T]) -> T:

@@ -4,8 +4,8 @@ Rules: http://hl7.org/fhir/uv/subscriptions-backport/StructureDefinition/backpor
 a topic in `criteria`, filters in its extensions, the content of notices in an extension of `channel.payload`.
 Refuses: unknown topics, channels that this deployment does not serve, payloads other than FHIR JSON and XML,
 content levels and filters that nobody knows, whole resources by email, heartbeats by email or more often than
-HEARTBEAT_LEAST says, endpoints that the hub must not call, any status but `requested` and `off` (`business-rule`),
-header lines that cannot be sent (`value`).
+HEARTBEAT_LEAST says, messages of other topics than a hospital stay's, endpoints that the hub must not call, any
+status but `requested` and `off` (`business-rule`), header lines that cannot be sent (`value`).
 """
 
 import re
@@ -16,7 +16,7 @@ from typing import Any
 from hub.notifications import filters, headers
 from hub.notifications.addresses import refusal
 from hub.notifications.filters import Condition
-from hub.notifications.topics import TOPICS
+from hub.notifications.topics import ADMISSION, CANCEL, DISCHARGE, TOPICS, TRANSFER
 from hub.problems import Issue, Problem
 from hub.search.values import date_range
 from hub.settings import Settings
@@ -28,10 +28,11 @@ TIMEOUT = BACKPORT + "backport-timeout"
 HEARTBEAT = BACKPORT + "backport-heartbeat-period"
 CHANNEL_TYPE = BACKPORT + "backport-channel-type"
 MAX_COUNT = BACKPORT + "backport-max-count"
-REST_HOOK, EMAIL, WEBSOCKET = CHANNELS = ("rest-hook", "email", "websocket")
+REST_HOOK, EMAIL, WEBSOCKET, MESSAGE = CHANNELS = ("rest-hook", "email", "websocket", "message")
 EMPTY, ID_ONLY, FULL_RESOURCE = CONTENTS = ("empty", "id-only", "full-resource")
 XML = "application/fhir+xml"
 MEDIA_TYPES = tuple(f"{kind}{of}" for kind in ("application/fhir+json", XML) for of in ("", ";fhirversion=4.0"))
+TOLD_BY_MESSAGE = (ADMISSION, DISCHARGE, TRANSFER, CANCEL)
 ASKED = ("requested", "off")  # the other states are the hub's to say
 MOST_FILTERS = 20
 MOST_EVENTS = 100  # in one notice, whatever max-count says
@@ -126,14 +127,14 @@ class Served:
 
     @property
     def channels(self) -> tuple[str, ...]:
-        there = (True, bool(self.domains), self.sockets)
+        there = (True, bool(self.domains), self.sockets, True)
         return tuple(name for name, is_served in zip(CHANNELS, there, strict=True) if is_served)
 
 
 def issues(resource: Resource, served: Served, base: str = "") -> list[Issue]:
     """What a client may not ask for, in a Subscription that is valid by the base specification."""
     channel = resource["channel"]
-    found = [*_status(resource), *_topic(resource, base), *_channel(channel, served)]
+    found = [*_status(resource), *_topic(resource, base), *_channel(channel, served), *_message(resource)]
     if channel["type"] in served.channels:
         found += [*_ENDPOINTS[channel["type"]](channel, served)]
     return [*found, *_headers(channel)]
@@ -184,10 +185,23 @@ def _channel(channel: Resource, served: Served) -> Iterator[Issue]:
     yield from _heartbeat(channel)
 
 
+def _message(resource: Resource) -> Iterator[Issue]:
+    """A message holds one event with all its resources, of a topic that a message can tell."""
+    channel = resource["channel"]
+    if channel["type"] != MESSAGE:
+        return
+    if resource["criteria"] not in TOLD_BY_MESSAGE:
+        yield _refused(f"The message channel tells {', '.join(TOLD_BY_MESSAGE)}", "criteria")
+    if list(_extensions(channel.get("_payload"), CONTENT)) not in ([], [FULL_RESOURCE]):
+        yield _refused("A message carries its resources: ask for full-resource", "channel.payload.extension")
+    if next(_extensions(channel, MAX_COUNT), 1) != 1:
+        yield _refused("A message tells one event", "channel.extension")
+
+
 def _heartbeat(channel: Resource) -> Iterator[Issue]:
     seconds = next(_extensions(channel, HEARTBEAT), 0)
-    if seconds and channel["type"] == EMAIL:
-        yield _refused("Heartbeats are not sent by email", "channel.extension")
+    if seconds and channel["type"] in (EMAIL, MESSAGE):
+        yield _refused("Heartbeats are not sent by email, nor as messages", "channel.extension")
     elif seconds and (not isinstance(seconds, int) or seconds < HEARTBEAT_LEAST):
         yield _refused(f"A heartbeat is sent every {HEARTBEAT_LEAST} seconds at most", "channel.extension")
 
@@ -210,7 +224,7 @@ def _nowhere(channel: Resource, _: Served) -> Iterator[Issue]:
         yield _refused("A websocket has no endpoint: bind it with $get-ws-binding-token", "channel.endpoint")
 
 
-_ENDPOINTS = {REST_HOOK: _address, EMAIL: _mailbox, WEBSOCKET: _nowhere}
+_ENDPOINTS = {REST_HOOK: _address, EMAIL: _mailbox, WEBSOCKET: _nowhere, MESSAGE: _address}
 
 
 def _headers(channel: Resource) -> Iterator[Issue]:

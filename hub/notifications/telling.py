@@ -13,7 +13,7 @@ from hub import clock, outbox
 from hub.access import Access
 from hub.notifications import attempts, bundles, counters, filters, kept
 from hub.notifications.active import ACCESS, understood
-from hub.notifications.attempts import Attempt, Log
+from hub.notifications.attempts import Attempt
 from hub.notifications.binding import Bound
 from hub.notifications.bundles import Item
 from hub.notifications.events import HANDSHAKE, HEARTBEAT, NOTICE, Event
@@ -46,6 +46,14 @@ class Said:
 
 
 @dataclass(frozen=True, slots=True)
+class _Written:
+    """A Bundle to send, and what the delivery log says of it."""
+
+    body: str
+    tried: Attempt
+
+
+@dataclass(frozen=True, slots=True)
 class Teller:
     """`look` says what a client may see, `access_of` who it is now; `tell` records what leaves, before it does."""
 
@@ -54,46 +62,48 @@ class Teller:
     access_of: Callable[[str], Access | None]
     base: str
     tell: Tell | None = None
-    log: Log | None = None
     now: clock.Clock = clock.now
     most: int = field(default=MOST)
 
     def begin(self, bound: Bound) -> Said:
         """A handshake for each Subscription that can be told."""
         places: dict[str, Place] = {}
-        bodies: list[str] = []
+        made: list[_Written] = []
         for name in bound.subscriptions:
             asked, events = self._asked(bound, name)
             if asked is not None:
-                bodies.append(self._greeting(asked, bound, bundles.HANDSHAKE, events))
+                made.append(self._greeting(asked, bound, bundles.HANDSHAKE, events))
                 places[name] = Place(events, self._micros())
-        return self._logged(Said(places, bodies))
+        return self._logged(places, made)
+
+    def newest(self, subscriptions: Sequence[str]) -> Mapping[str, int]:
+        """By Subscription the number of its last event; one without any is not there."""
+        with self.database.read() as connection:
+            return kept.newest(connection, subscriptions)
 
     def follow(self, bound: Bound, places: Mapping[str, Place]) -> Said:
         """What came since."""
-        with self.database.read() as connection:
-            newest = kept.newest(connection, list(places))
-        now = self._micros()
+        newest, now = self.newest(list(places)), self._micros()
         left: dict[str, Place] = {}
-        bodies: list[str] = []
+        made: list[_Written] = []
         for name, place in places.items():
             asked, events = self._asked(bound, name)
             if asked is None:
                 continue
             left[name] = place
             if newest.get(name, 0) > place.number:
-                said = self._notices(asked, bound.client, place)
-                bodies += said.bodies
-                left |= said.places
+                several, left[name] = self._notices(asked, bound.client, place)
+                made += several
             elif asked.heartbeat and now - place.at >= asked.heartbeat * outbox.SECOND:
-                bodies.append(self._greeting(asked, bound, bundles.HEARTBEAT, events))
+                made.append(self._greeting(asked, bound, bundles.HEARTBEAT, events))
                 left[name] = replace(place, at=now)
-        return self._logged(Said(left, bodies))
+        return self._logged(left, made)
 
-    def _logged(self, said: Said) -> Said:
-        if said.bodies and self.log is not None:
-            self.log.flush()
-        return said
+    def _logged(self, places: Mapping[str, Place], made: Sequence[_Written]) -> Said:
+        """Before it is sent: nobody knows what a websocket took."""
+        if made:
+            self.database.writing(lambda connection: attempts.write(connection, *(one.tried for one in made)))
+        return Said(places, [one.body for one in made])
 
     def _asked(self, bound: Bound, name: str) -> tuple[Subscription | None, int]:
         """The Subscription, if it is to be told now, and how many events it has had."""
@@ -111,15 +121,15 @@ class Teller:
         about = (Event(asked.topic, "Group", group, 0, self._micros()) for group in groups)
         return all(self.look(client, event) is not None for event in about)
 
-    def _notices(self, asked: Subscription, client: str, place: Place) -> Said:
+    def _notices(self, asked: Subscription, client: str, place: Place) -> tuple[Sequence[_Written], Place]:
         merges.look(self.database)
         with self.database.read() as connection:
             found = kept.between(connection, asked.id, place.number + 1, kept.LAST, self.most)
         items = [item for one in found if (item := self._item(asked, client, one)) is not None]
         groups = [items[at : at + asked.most] for at in range(0, len(items), asked.most)]
-        bodies = [self._notice(asked, client, several) for several in groups]
+        made = [self._notice(asked, client, several) for several in groups]
         number = found[-1].number if found else place.number
-        return Said({asked.id: Place(number, self._micros() if bodies else place.at)}, bodies)
+        return made, Place(number, self._micros() if made else place.at)
 
     def _item(self, asked: Subscription, client: str, one: Kept) -> Item | None:
         """None where the client may not see it (any more), or the Subscription is about something else now."""
@@ -139,29 +149,27 @@ class Teller:
         panels = filters.panels_of(connection, focus, self._micros(), self.base, filters.named(asked.filters))
         return filters.holds(asked.filters, focus, panels, self.base)
 
-    def _notice(self, asked: Subscription, client: str, items: Sequence[Item]) -> str:
+    def _notice(self, asked: Subscription, client: str, items: Sequence[Item]) -> _Written:
         key = f"{NOTICE}/{asked.id}|{items[0].number}-{items[-1].number}"
         message = bundles.identity(self.base, key)
         bundle = bundles.notice(asked, items, message, self.base, self._micros())
         for item in items:
             self._told(asked, client, item.event)
-        return self._written(asked, NOTICE, bundle, [item.number for item in items])
+        return self._made(asked, NOTICE, bundle, [item.number for item in items])
 
-    def _greeting(self, asked: Subscription, bound: Bound, kind: str, events: int) -> str:
+    def _greeting(self, asked: Subscription, bound: Bound, kind: str, events: int) -> _Written:
         message = bundles.identity(self.base, f"{kind}/{asked.id}|{self._micros()}")
         bundle = bundles.greeting(asked, kind, events, message, self.base, self._micros())
         self._told(asked, bound.client, None)
-        return self._written(asked, HANDSHAKE if kind == bundles.HANDSHAKE else HEARTBEAT, bundle, [0])
+        return self._made(asked, HANDSHAKE if kind == bundles.HANDSHAKE else HEARTBEAT, bundle, [0])
 
     def _told(self, asked: Subscription, client: str, event: Event | None) -> None:
         if self.tell is not None:
             self.tell(asked, client, event)
 
-    def _written(self, asked: Subscription, kind: str, bundle: Resource, numbers: Sequence[int]) -> str:
-        if self.log is not None:
-            at = self._micros()
-            self.log.add(Attempt(asked.id, kind, numbers[0], numbers[-1], at, attempts.SENT))
-        return written(asked, bundle).decode()
+    def _made(self, asked: Subscription, kind: str, bundle: Resource, numbers: Sequence[int]) -> _Written:
+        tried = Attempt(asked.id, kind, numbers[0], numbers[-1], self._micros(), attempts.SENT)
+        return _Written(written(asked, bundle).decode(), tried)
 
     def _micros(self) -> int:
         return clock.micros(self.now())

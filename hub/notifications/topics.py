@@ -186,3 +186,4 @@ BY_TYPE: Mapping[str, tuple[Topic, ...]] = {
 ADMISSION, DISCHARGE, TRANSFER, CANCEL = (
     f"{OURS}encounter-{name}" for name in ("admission", "discharge", "transfer", "cancel")
 )
+CONSENT_REVOKED = f"{OURS}consent-revoked"

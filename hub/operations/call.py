@@ -56,6 +56,8 @@ class Engines:
     clocks: Callable[[Connection, Resource, datetime], Resource] | None = None
     bulk: Desk | None = None
     websocket_url: str = ""  # where $get-ws-binding-token sends its callers; empty: nowhere
+    # who sends, the message, whether it waits for what becomes of it: the response, None where it is only kept
+    messages: Callable[[Access, Resource, bool], Resource | None] | None = None
 
 
 NO_ENGINES = Engines()
@@ -134,6 +136,11 @@ class Begun:
 
 
 @dataclass(frozen=True, slots=True)
+class Accepted:
+    """Taken, and nothing to tell of it (202 without a body)."""
+
+
+@dataclass(frozen=True, slots=True)
 class Operation:
     """A row of the table. No `types`: every type. `affects` is true where it changes what is stored: then by POST
     only; `begins`: it leaves a job behind, which a Bundle and a HEAD do not. `parameters` is None where an engine
@@ -143,7 +150,7 @@ class Operation:
     name: str
     definition: str
     levels: tuple[str, ...]
-    serve: Callable[[Call], "bytes | Begun"]
+    serve: Callable[[Call], "bytes | Begun | Accepted"]
     types: tuple[str, ...] = ()
     parameters: tuple[Parameter, ...] | None = ()
     affects: bool = False
@@ -151,6 +158,7 @@ class Operation:
     get_levels: tuple[str, ...] = ("system", "type", "instance", "version")
     begins: bool = False
     takes: tuple[str, ...] = ()
+    status: int = 200
 
     def methods(self, level: str) -> tuple[str, ...]:
         if self.begins:

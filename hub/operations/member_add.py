@@ -34,52 +34,62 @@ Part = dict[str, Any]
 
 def member_add(call: Call) -> bytes:
     """An OperationOutcome that says what was done."""
-    before = _version(call)
+    before = version_of(call)
     period = call.given.get("attributionPeriod")
     if period is not None:
         check_period(period)
     provider = _provider(call)
     if not provider:
         raise Problem("required", "$member-add needs 'providerNpi' or 'providerReference'", "providerNpi")
-    wanted = Attribution(_patient(call), provider, period=period)
+    wanted = Attribution(patient_of(call), provider, period=period)
     today = _now(call)[:10]
-    return _changed(call, before, lambda group: added(group, wanted, today, _same(call)))
+    return changed(call, before, lambda group: added(group, wanted, today, same(call)))
 
 
 def member_remove(call: Call) -> bytes:
     """An OperationOutcome that says what was done."""
-    before = _version(call)
+    before = version_of(call)
     coverage = _named(call, "coverageReference", ("Coverage",)) if "coverageReference" in call.given else ""
-    wanted = Attribution(_patient(call), _provider(call), coverage)
+    wanted = Attribution(patient_of(call), _provider(call), coverage)
     now = _now(call)
-    return _changed(call, before, lambda group: removed(group, wanted, now, _same(call)))
+    return changed(call, before, lambda group: removed(group, wanted, now, same(call)))
 
 
-def _version(call: Call) -> int:
+def version_of(call: Call) -> int:
     """The list's, for who may change it. Raises Problem."""
     call.access.require("update", "Group")
     return call.stored().version
 
 
-def _changed(call: Call, before: int, change: Callable[[Part], Part]) -> bytes:
+def changed(
+    call: Call,
+    before: int,
+    change: Callable[[Part], Part],
+    told: tuple[str, str] = ("The list was changed", "The list has this already"),
+) -> bytes:
+    """An OperationOutcome that says which of the two it is. Raises Problem."""
     entry = single("PATCH", "Group", id=call.id, patch=change, if_match=call.if_match)
     audit = riding(call.audit, [entry], call.access)
     (result,) = call.transactions.commit([entry], call.access, audit=audit)
     if call.audit:
         call.audit.committed()
     is_new = result.stored is not None and result.stored.version != before
-    told = "The list was changed" if is_new else "The list has this already"
-    return json.write(outcome([Issue("informational", told, severity="information")]))
+    return json.write(outcome([Issue("informational", told[0 if is_new else 1], severity="information")]))
 
 
-def _patient(call: Call) -> str:
+def patient_of(call: Call) -> str:
+    """`Patient/id` of whom 'memberId' or 'patientReference' names. Raises Problem."""
     _either(call, "memberId", "patientReference")
     if "patientReference" in call.given:
         return _named(call, "patientReference", ("Patient",))
     if "memberId" not in call.given:
         raise Problem("required", f"${call.operation} needs 'memberId' or 'patientReference'", "memberId")
+    call.access.require("read", "Patient")
+    call.access.require("search-type", "Patient")
     token = _token(call.given["memberId"])
-    asked = (("identifier", token),), (("_has:Coverage:beneficiary:identifier", token),)
+    asked = [(("identifier", token),)]
+    if call.access.may("search-type", "Coverage"):
+        asked.append((("_has:Coverage:beneficiary:identifier", token),))
     return _only(call, "memberId", {name for pairs in asked for name in _found(call, "Patient", *pairs)})
 
 
@@ -125,7 +135,8 @@ def _token(identifier: Part) -> str:
     return "|".join(escaped(text) for text in (identifier.get("system"), identifier["value"]) if text)
 
 
-def _same(call: Call) -> Same:
+def same(call: Call) -> Same:
+    """References as this hub reads them."""
     return lambda node, name: any(f"{kind}/{identity}" == name for kind, identity in references(node, call.base))
 
 
@@ -133,12 +144,8 @@ def _now(call: Call) -> str:
     return clock.instant(clock.micros(call.now()))
 
 
-_WHO = (
-    Parameter("memberId", "Identifier"),
-    Parameter("providerNpi", "Identifier"),
-    Parameter("patientReference", "Reference"),
-    Parameter("providerReference", "Reference"),
-)
+MEMBER = (Parameter("memberId", "Identifier"), Parameter("patientReference", "Reference"))
+_WHO = (*MEMBER, Parameter("providerNpi", "Identifier"), Parameter("providerReference", "Reference"))
 ROWS = (
     Operation(
         "member-add",

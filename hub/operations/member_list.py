@@ -1,4 +1,5 @@
-"""A member attribution list: which member of a Group is meant, and what adding and removing make of it. Pure.
+"""A member attribution list: which member of a Group is meant, and what adding, removing and confirming make of it.
+Pure.
 
 Rules: Da Vinci ATR 2.1.0, http://hl7.org/fhir/us/davinci-atr/StructureDefinition/atr-group: a member with its
 attributed provider, coverage and kind of change as extensions; a list is draft, open or final. Who is removed
@@ -18,7 +19,7 @@ ATR = "http://hl7.org/fhir/us/davinci-atr/StructureDefinition/"
 STATUS, CHANGE = f"{ATR}ext-attributionListStatus", f"{ATR}ext-changeType"
 PROVIDER, COVERAGE = f"{ATR}ext-attributedProvider", f"{ATR}ext-coverageReference"
 NEW, DROPPED, CHANGED = "new", "dropped", "changed"
-FINAL = "final"
+DRAFT, FINAL = "draft", "final"
 Part = dict[str, Any]
 Same = Callable[[Any, str], bool]  # whether a Reference is to this `Type/id`
 
@@ -62,6 +63,29 @@ def removed(group: Part, wanted: Attribution, now: str, same: Same) -> Part:
     return _with(group, ended)
 
 
+def of_member(group: Part, patient: str, same: Same) -> list[Part]:
+    """The entries of a patient, those that ended among them. Raises Problem where the Group is no list."""
+    _must_be_list(group)
+    return [one for one in group.get("member", ()) if same(one.get("entity"), patient)]
+
+
+def referred(member: Part) -> list[Any]:
+    """The References of an entry to what it is attributed by: its provider, its coverage."""
+    return [found for url in (PROVIDER, COVERAGE) if (found := _referred(member, url))]
+
+
+def confirmed(group: Part) -> Part:
+    """The Group after its reader said that it wants no more changes: a draft is final then. A list that is open
+    for changes all the time stays so, and a final one is final. Raises Problem where the Group is no list."""
+    _must_be_list(group)
+    extensions = group.get("extension", [])
+    status = next((one.get("valueCode") for one in extensions if one.get("url") == STATUS), DRAFT)
+    if status != DRAFT:
+        return group
+    kept = [one for one in extensions if one.get("url") != STATUS]
+    return {**group, "extension": [*kept, {"url": STATUS, "valueCode": FINAL}]}
+
+
 def _with(group: Part, members: list[Part]) -> Part:
     """A Group that counts its members goes on counting them: those that are not inactive."""
     counted = {"quantity": sum(not one.get("inactive") for one in members)} if "quantity" in group else {}
@@ -79,9 +103,13 @@ def check_period(period: Mapping[str, Any]) -> None:
         raise Problem("value", "The attributionPeriod ends before it starts", "attributionPeriod")
 
 
-def _check(group: Part) -> None:
+def _must_be_list(group: Part) -> None:
     if group.get("type") != "person" or group.get("actual") is not True:
         raise Problem("processing", "This Group is no list of members", "Group.type")
+
+
+def _check(group: Part) -> None:
+    _must_be_list(group)
     if any(one.get("url") == STATUS and one.get("valueCode") == FINAL for one in group.get("extension", ())):
         raise Problem("processing", "The list is final: it does not change any more", "Group.extension")
 

@@ -22,7 +22,7 @@ from hub.notifications.active import understood
 from hub.notifications.bundles import Item, status_resource
 from hub.notifications.events import Event
 from hub.notifications.kept import Kept
-from hub.notifications.looking import seen
+from hub.notifications.looking import seen, told
 from hub.notifications.round import is_deletion
 from hub.notifications.subscriptions import CONTENTS, EMPTY, WEBSOCKET, Subscription
 from hub.operations.call import Call, Operation, Parameter
@@ -153,7 +153,7 @@ def _kept(call: Call, name: str, first: int, last: int) -> Iterator[Kept]:
 
 def _items(call: Call, found: Iterable[Kept], content: str) -> Iterable[Item]:
     for one in found:
-        left = seen(call.connection, call.access, one.event, call.base)
+        left = told(call.connection, call.access, one.event, call.base)
         if left is None or left.body is None:
             continue
         if content != EMPTY:

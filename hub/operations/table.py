@@ -5,6 +5,7 @@ Refuses: names that no row has (404), and those that another type or level has (
 """
 
 from hub.operations import (
+    attribution,
     bulk_import,
     disclosures,
     docref,
@@ -17,6 +18,7 @@ from hub.operations import (
     member_match,
     merging,
     meta,
+    process_message,
     subscriptions,
     terminology,
     validate,
@@ -39,8 +41,10 @@ OPERATIONS: tuple[Operation, ...] = (
     *match.ROWS,
     *member_match.ROWS,
     *member_add.ROWS,
+    *attribution.ROWS,
     *merging.ROWS,
     *subscriptions.ROWS,
+    *process_message.ROWS,
     *terminology.ROWS,
 )
 

@@ -9,7 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
-from hub.referrals.moves import ACTIVITY, REASON, Move
+from hub.moves import Move
+from hub.referrals.moves import ACTIVITY, REASON
 
 REASON_FIELD, DONE_FIELD, DAY_FIELD = "reason", "done", "day"
 LONGEST = 500  # characters

@@ -5,12 +5,17 @@ from typing import Any
 
 from hub import clock, outbox
 from hub.fhir.systems import OWN, REFERRAL_STATUS
+from hub.notifications.mail import Relay
+from hub.referrals.answering_by_file import AccessOf, AnsweringByFile
 from hub.referrals.clock_table import clock_rows
 from hub.referrals.clockwork import Clockwork
 from hub.referrals.configuration import Rules, read_rules
-from hub.referrals.delivery import NoticeWork, Send
+from hub.referrals.contacts import Contacts
+from hub.referrals.delivery import NoticeWork
 from hub.referrals.effects import effects as effects
 from hub.referrals.explain import Explain, explainer
+from hub.referrals.mail_texts import MailTexts
+from hub.referrals.mailing import Mailing
 from hub.referrals.notice_texts import Texts
 from hub.referrals.rule import Words, rules
 from hub.referrals.work import ReferralWork
@@ -34,6 +39,8 @@ def check(settings: Settings) -> None:
     said = configured(settings)
     clockwork(said, settings.fhir_base)
     texts(said)
+    contacts(said)
+    mail_texts(said)
 
 
 def words(has_code: HasCode, concept_map: Mapped) -> Words:
@@ -56,7 +63,8 @@ def work(database: Database, own: Transactions, settings: Settings) -> dict[str,
     """By kind. Raises CannotStart."""
     said = configured(settings)
     base = settings.fhir_base
-    return ReferralWork(database, own, said, clockwork(said, base), texts(said), base).handlers()
+    clocks, told = clockwork(said, base), texts(said)
+    return ReferralWork(database, own, said, clocks, told, base, contacts=contacts(said)).handlers()
 
 
 def explains(settings: Settings) -> Explain:
@@ -74,11 +82,34 @@ def texts(said: Rules) -> Texts:
     return Texts(said.tables.get("text", ()))
 
 
-def deliveries(
-    database: Database, own: Transactions, settings: Settings, send: Send | None
-) -> dict[str, outbox.Handler]:
-    """By kind. `send`: a mail without content, None where there is no relay."""
-    return NoticeWork(database, own, settings.fhir_base, send).handlers()
+def contacts(said: Rules) -> Contacts:
+    """Raises CannotStart."""
+    return Contacts(said.tables.get("contact", ()))
+
+
+def mail_texts(said: Rules) -> MailTexts:
+    """Raises CannotStart."""
+    return MailTexts(said.tables.get("mail", ()))
+
+
+def deliveries(database: Database, own: Transactions, settings: Settings) -> dict[str, outbox.Handler]:
+    """By kind: mails without content, where there is a relay. Raises CannotStart."""
+    said, relay = configured(settings), Relay.of(settings)
+    return NoticeWork(
+        database,
+        own,
+        settings.fhir_base,
+        contacts(said),
+        mail_texts(said),
+        settings.base_url,
+        settings.secret_key(),
+        Mailing(relay, settings["HUB_WEBHOOK_TIMEOUT_SECONDS"]) if relay else None,
+    ).handlers()
+
+
+def answering(transactions: Transactions, access_of: AccessOf, settings: Settings) -> AnsweringByFile:
+    """What a line of a provider's file does; `transactions` are those of clients. Raises CannotStart."""
+    return AnsweringByFile(transactions, access_of, configured(settings).zone)
 
 
 def clockwork(said: Rules, base: str) -> Clockwork:

@@ -6,8 +6,9 @@ Read by the hub itself, whoever may see it; what is made of it carries all the l
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import islice
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, select
 
 from hub import clock
 from hub.access import Access
@@ -29,10 +30,13 @@ from hub.referrals.terms import (
 from hub.rights.labels import raised
 from hub.search import merged
 from hub.search.query import Limits, parse
+from hub.sight import NAMED
 from hub.store import read
 from hub.store.read import Stored
+from hub.store.tables import index_relation
 
-MOST = 100  # children, clocks or coverages of one referral that are looked at
+PAGE = 100  # of a search that is read to its end
+MOST_DELIVERIES = 100  # providers that one referral is looked at for
 WHY = "referrals"
 ECM = "ecm"
 Version = tuple[datetime, Resource]  # when it was written, what it said
@@ -60,7 +64,8 @@ class Known:
 class Case:
     """`task` is the referral; `request` what it asks for; `approval` what the plan is asked; `deliveries` the
     providers that were asked, in order; `fillers` their requests, by id; `plans` the payors of the member's active
-    coverages; `clocks` the Tasks of its clocks; `notices` its Communications."""
+    coverages; `named` the addresses of those whom the request names, but for whoever named itself; `clocks` the
+    Tasks of its clocks; `notices` its Communications."""
 
     task: Known
     request: Known | None
@@ -68,6 +73,7 @@ class Case:
     deliveries: tuple[Known, ...] = ()
     fillers: dict[str, Known] = field(default_factory=dict)
     plans: tuple[str, ...] = ()
+    named: frozenset[int] = frozenset()
     clocks: tuple[Known, ...] = ()
     notices: tuple[Known, ...] = ()
 
@@ -132,10 +138,7 @@ def case_of(connection: Connection, identity: str, base: str) -> Case | None:
     task = known(connection, "Task", identity)
     if task is None or not is_referral(task.resource, FULFILL):
         return None
-    focus = local(task.resource.get("focus"), base, "ServiceRequest")
-    request = known(connection, "ServiceRequest", focus.partition("/")[2]) if focus else None
-    if request is not None and not _is_of_one_member(task.resource, request.resource, base):
-        request = None
+    request, named = _asked_for(connection, task, base)
     deliveries = tuple(_deliveries(connection, identity))
     fillers = [known(connection, "ServiceRequest", _focus(one, base)) for one in deliveries]
     return Case(
@@ -145,9 +148,23 @@ def case_of(connection: Connection, identity: str, base: str) -> Case | None:
         deliveries,
         {one.id: one for one in fillers if one},
         _plans(connection, task.resource, base),
+        named,
         tuple(one for one in found(connection, "Task", ("focus", f"Task/{identity}")) if is_clock(one.resource)),
         tuple(found(connection, "Communication", ("part-of", f"Task/{identity}"))),
     )
+
+
+def _asked_for(connection: Connection, task: Known, base: str) -> tuple[Known | None, frozenset[int]]:
+    """The request, and who is named in it by somebody else: the store keeps who that is (hub.whose), whoever wrote
+    the request last. Nobody gets a relation from the hub that it would not get by its own writing."""
+    focus = local(task.resource.get("focus"), base, "ServiceRequest")
+    stored = read.current(connection, access(), *focus.split("/")) if focus else None
+    request = _known(stored) if stored else None
+    if stored is None or request is None or not _is_of_one_member(task.resource, request.resource, base):
+        return None, frozenset()
+    x = index_relation.c
+    asked = select(x.holder).where(x.rid == stored.rid, x.kind == NAMED)
+    return request, frozenset(connection.execute(asked).scalars())
 
 
 def past_of(connection: Connection, case: Case, base: str) -> Past:
@@ -183,10 +200,11 @@ def _assessed(connection: Connection, case: Case, base: str) -> list[str]:
     if case.service != ECM or not patient:
         return []
     done = found(connection, "Procedure", ("subject", patient), ("code", f"{REPORTED}|{ASSESSMENT}"))
-    return [said for one in done if one.status == "completed" and (said := _performed(one.resource))]
+    return [said for one in done if one.status == "completed" and (said := performed(one.resource))]
 
 
-def _performed(procedure: Resource) -> str:
+def performed(procedure: Resource) -> str:
+    """When, as it says it: of a period its end."""
     period = procedure.get("performedPeriod", {})
     return str(procedure.get("performedDateTime") or period.get("end") or "")
 
@@ -196,10 +214,17 @@ def known(connection: Connection, kind: str, identity: str) -> Known | None:
     return _known(stored) if stored else None
 
 
-def found(connection: Connection, kind: str, *pairs: tuple[str, str], most: int = MOST) -> list[Known]:
-    """What a search finds, up to so many."""
-    rows = read.page(connection, access(), parse(kind, list(pairs), Limits()), (), most)
-    return [one for row in rows if (one := _known(row))]
+def found(connection: Connection, kind: str, *pairs: tuple[str, str], most: int | None = None) -> list[Known]:
+    """What a search finds: all of it, or the first so many."""
+    return list(islice(_found(connection, kind, pairs), most))
+
+
+def _found(connection: Connection, kind: str, pairs: Sequence[tuple[str, str]]) -> Iterator[Known]:
+    query = parse(kind, list(pairs), Limits())
+    after: Sequence[int] = ()
+    while rows := read.page(connection, access(), query, after, PAGE):
+        yield from (one for row in rows if (one := _known(row)))
+        after = read.position(rows[-1])
 
 
 def _known(row: Stored) -> Known | None:
@@ -223,7 +248,7 @@ def _part(connection: Connection, code: str, *name: str) -> Known | None:
 
 def _deliveries(connection: Connection, identity: str) -> Iterator[Known]:
     """In the order in which they were asked, whatever they say of that."""
-    for number in range(1, MOST + 1):
+    for number in range(1, MOST_DELIVERIES + 1):
         one = _part(connection, FULFILL, identity, "delivery", str(number))
         if one is None:
             return

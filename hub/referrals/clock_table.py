@@ -37,7 +37,8 @@ EVENTS: Mapping[str, str] = {
     "requested": "Somebody referred",
     "plan-asked": "The plan was asked to authorize",
     "authorized": "The plan authorized",
-    "denied": "The plan denied",
+    "to-assign": "The plan authorized, and no provider has been asked, or all have ended it",
+    "denied": "The plan denied, or is asked no more",
     "assigned": "A provider was asked",
     "provider-accepted": "The provider accepted",
     "declined": "The provider declined",
@@ -46,6 +47,9 @@ EVENTS: Mapping[str, str] = {
     "pcp-told": "The member's primary care provider was told who is assigned",
     "assessed": "The member was assessed",
     "closed": "The loop was closed",
+    "enrolled": "The member was enrolled in ECM: its episode is active",
+    "reassessed": "The enrolled member was assessed",
+    "disenrolled": "The episode of ECM ended",
 }
 
 
@@ -73,13 +77,14 @@ class ClockRow:
         return all(not wanted or said in wanted for wanted, said in asked)
 
 
-GUIDE = "CalAIM ECM Policy Guide 2021, section IX"
+GUIDE_2021 = "CalAIM ECM Policy Guide 2021"
+GUIDE = f"{GUIDE_2021}, section IX"
 CLOCKS: tuple[ClockRow, ...] = (
     ClockRow(
         "authorization",
         "The plan decides a routine request within five working days",
         ("plan-asked",),
-        ("authorized", "denied", "closed"),
+        ("authorized", "denied"),
         5,
         BUSINESS_DAYS,
         PLAN,
@@ -90,7 +95,7 @@ CLOCKS: tuple[ClockRow, ...] = (
         "authorization-expedited",
         "The plan decides an expedited request within 72 hours",
         ("plan-asked",),
-        ("authorized", "denied", "closed"),
+        ("authorized", "denied"),
         72,
         HOURS,
         PLAN,
@@ -102,7 +107,7 @@ CLOCKS: tuple[ClockRow, ...] = (
     ClockRow(
         "assignment",
         "A provider is assigned within ten business days of the authorization",
-        ("authorized",),
+        ("to-assign",),
         ("assigned", "closed"),
         10,
         BUSINESS_DAYS,
@@ -148,6 +153,17 @@ CLOCKS: tuple[ClockRow, ...] = (
         "CalOptima: re-authorization every six months; Policy Guide: reassessed within six months",
         services=(ECM,),
         pauses=False,
+    ),
+    ClockRow(
+        "ecm-reassessment",
+        "An enrolled member is reassessed as the care plan says, within six months at the latest",
+        ("enrolled", "reassessed"),
+        ("reassessed", "disenrolled"),
+        6,
+        MONTHS,
+        PROVIDER,
+        f"{GUIDE_2021}, section V: reassessed as the Care Management Plan says; CalOptima: every six months",
+        services=(ECM,),
     ),
 )
 _REQUIRED = ("name", "meaning", "start", "stop", "length", "unit", "acts", "source")

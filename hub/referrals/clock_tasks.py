@@ -27,27 +27,36 @@ def clock_id(case: Case, run: Run) -> str:
 
 def clock_task(case: Case, run: Run, now: Standing, actors: Mapping[str, str], hub: str) -> Resource:
     """`actors`: the references of plan and provider, as far as they are known."""
-    task, row = case.task.resource, run.row
-    period = {"start": _text(run.start), **({"end": _text(now.due)} if now.due else {})}
-    owner = actors.get(row.acts) or hub
-    made: Resource = {
-        "resourceType": "Task",
-        "id": clock_id(case, run),
-        "meta": {"tag": [{"system": CLOCK_STATE, "code": code} for code in TAGS.get(now.state, (now.state,))]},
+    task = case.task.resource
+    about = {
         "basedOn": [task["focus"]],
-        "status": STATUS.get(now.state, "in-progress"),
-        "intent": "plan",
         "priority": task.get("priority", ""),
-        "code": {"coding": [{"system": REFERRAL_CLOCK, "code": row.name}], "text": row.meaning},
         "focus": {"reference": f"Task/{case.task.id}"},
         "for": task.get("for", {}),
+    }
+    return task_of(clock_id(case, run), about, run, now, actors.get(run.row.acts) or hub)
+
+
+def task_of(identity: str, about: Resource, run: Run, now: Standing, owner: str) -> Resource:
+    """The Task of a clock. `about`: its elements that say of what; `owner` the reference of whose turn it is, or
+    empty."""
+    row = run.row
+    period = {"start": _text(run.start), **({"end": _text(now.due)} if now.due else {})}
+    made: Resource = {
+        "resourceType": "Task",
+        "id": identity,
+        "meta": {"tag": [{"system": CLOCK_STATE, "code": code} for code in TAGS.get(now.state, (now.state,))]},
+        **about,
+        "status": STATUS.get(now.state, "in-progress"),
+        "intent": "plan",
+        "code": {"coding": [{"system": REFERRAL_CLOCK, "code": row.name}], "text": row.meaning},
         "executionPeriod": {"start": _text(run.start), "end": _text(run.stop)} if run.stop else {},
         "authoredOn": _text(run.start),
         "owner": {"reference": owner} if owner else {},
         "restriction": {"period": period},
     }
     if now.state == PAUSED:
-        made["statusReason"] = {"text": run.pauses[-1].why or "The referral is on hold"}
+        made["statusReason"] = {"text": run.pauses[-1].why or "It is on hold"}
     return {name: value for name, value in made.items() if value not in ({}, "", [])}
 
 

@@ -5,7 +5,7 @@ python -m hub.referrals.clocks_page > docs/clocks.md
 
 from collections.abc import Iterator
 
-from hub.fhir.systems import CLOCK_STATE, REFERRAL_CLOCK
+from hub.fhir.systems import CLOCK_STATE, OWN, REFERRAL_CLOCK
 from hub.referrals.business_days import holidays
 from hub.referrals.clock_table import CLOCKS, EVENTS, ClockRow
 from hub.referrals.explaining import HOW
@@ -28,13 +28,18 @@ when until when. How it stands is a tag of the system `{CLOCK_STATE}`:
 
     GET /fhir/Task?code={REFERRAL_CLOCK}|authorization&_tag={CLOCK_STATE}|late
     GET /fhir/Task?owner=Organization/example-plan&_tag={CLOCK_STATE}|due
+    GET /fhir/Task?code={REFERRAL_CLOCK}|&due=lt2026-12-01&_sort=due
     GET /fhir/Task/[id]/$explain-clock
+
+`due` is the hub's own search parameter of Task (`{OWN}SearchParameter/Task-due`): the end of
+`restriction.period`. Roles that are shown a part of a Task ([access.md](access.md)) are shown these tags, too, and
+search by them.
 
 The hub alone writes these Tasks and tags. A clock opens no record and carries all labels of its referral. It is
 read from the history of the Tasks each time: nothing is counted on the way. What changes by itself is work of
 the outbox that is due then, so a hub that was down says what became late as soon as it runs. Subscriptions to the
 topics `clock-due` and `clock-late` are told when a tag `due` or `late` comes. `hub clocks list | counts | explain`
-tells operators, and names nobody.
+tells operators, and names nobody; the metric `hub_clocks` counts them by clock and state.
 
 The tables are in `hub/referrals`; this page is printed from them (`python -m hub.referrals.clocks_page`).
 """

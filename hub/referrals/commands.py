@@ -26,7 +26,6 @@ from hub.store.engine import Database
 from hub.transactions import Transactions
 
 LINE = "{:<42} {:<24} {:<27} {}"
-LOOKED_AT = 1000
 GetDatabase = Callable[[], Database]
 
 
@@ -74,7 +73,7 @@ def referrals_commands(database: GetDatabase, transactions: Callable[[], Transac
         rows: list[Known] = []
         with database().read() as connection:
             for step in sorted(FOR_A_PERSON):
-                rows += found(connection, "Task", ("business-status", f"{STEP}|{step}"), most=LOOKED_AT)
+                rows += found(connection, "Task", ("business-status", f"{STEP}|{step}"))
         open_ones = (one for one in rows if one.status in ("requested", "accepted", "in-progress", "on-hold"))
         _print(("referral", "waits at", "since", "what to do"), (_of_referral(one) for one in open_ones))
 
@@ -98,7 +97,7 @@ def referrals_commands(database: GetDatabase, transactions: Callable[[], Transac
 def _tagged(database: Database, state: str) -> list[Known]:
     asked = ("code", f"{REFERRAL_CLOCK}|"), ("_tag", f"{CLOCK_STATE}|{state}")
     with database.read() as connection:
-        return found(connection, "Task", *asked, most=LOOKED_AT)
+        return found(connection, "Task", *asked)
 
 
 def _of_clock(one: Known) -> tuple[str, str, str, str]:

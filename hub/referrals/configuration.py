@@ -15,6 +15,8 @@
 
     [[clock]]                                   # hub.referrals.clock_table
     [[text]]                                    # hub.referrals.notice_texts
+    [[contact]]                                 # hub.referrals.contacts
+    [[mail]]                                    # hub.referrals.mail_texts
 
 Without the file nothing is coordinated, and the clocks of the policy guide run.
 Refuses (CannotStart): no TOML, keys and words that are not known, an organization that is none of this hub.
@@ -34,7 +36,8 @@ from hub.problems import CannotStart
 REQUIRED, PRESUMPTIVE, NONE = AUTHORIZATIONS = ("required", "presumptive", "none")
 EVERY = "*"
 ORGANIZATION = re.compile(r"Organization/[A-Za-z0-9.-]{1,64}")
-_KEYS = frozenset(("organization", "authorization", "time_zone", "holidays", "plan", "clock", "text"))
+TABLES = ("clock", "text", "contact", "mail")
+_KEYS = frozenset(("organization", "authorization", "time_zone", "holidays", "plan", *TABLES))
 _OF_PLAN = frozenset(("organization", "authorization_system", "service"))
 _OF_SERVICE = frozenset(("service", "authorization", "providers"))
 
@@ -59,7 +62,7 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """`tables` are the rows of [[clock]] and [[text]], for those who read them."""
+    """`tables` are the rows of [[clock]], [[text]], [[contact]] and [[mail]], for those who read them."""
 
     organization: str = ""
     authorization: str = REQUIRED
@@ -104,7 +107,7 @@ def read_rules(path: Path, plan: str = "") -> Rules:
         _zone(said.get("time_zone", "America/Los_Angeles")),
         frozenset(_days(said.get("holidays", ()))),
         tuple(plans),
-        {name: tuple(_tables(said, name)) for name in ("clock", "text")},
+        {name: tuple(_tables(said, name)) for name in TABLES},
     )
 
 

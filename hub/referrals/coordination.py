@@ -6,15 +6,17 @@ second back. CalAIM ECM Policy Guide, section IX: the plan authorizes, then a pr
 provider agreed on it, the provider begins before the plan has decided (presumptive authorization).
 What stands decides, not what happened: asked again it asks for nothing more (hub.referrals.work).
 Refuses: to choose. The provider is the one that the request names, or that a person assigned (Task.input); the
-plan is the one payor of the member's coverage that is configured as a plan.
+plan is the one payor of the member's coverage that is configured as a plan. To ask whom only itself named: nobody
+gives itself a relation (docs/access.md), nor by the hub's hand.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from hub.fhir.systems import REFERRAL_STATUS, TASK_CODE
+from hub.fhir.systems import TASK_CODE
 from hub.referrals import steps
+from hub.referrals.carrying import carried, filled, reason_of
 from hub.referrals.case import Case, Known
 from hub.referrals.configuration import NONE, REQUIRED, Rules
 from hub.referrals.steps import with_step
@@ -23,7 +25,6 @@ from hub.referrals.terms import (
     FULFILL,
     OVER,
     Resource,
-    activities,
     assigned,
     authorization_number,
     concept,
@@ -32,6 +33,7 @@ from hub.referrals.terms import (
     reason,
     target,
 )
+from hub.search.edges import address
 
 ENDED = frozenset(("rejected", "failed", "cancelled", "entered-in-error"))
 PROVIDERS = ("Organization", "PractitionerRole", "Practitioner")
@@ -78,8 +80,8 @@ class Coordination:
 
     def _is_ours(self) -> bool:
         ours, task = self.rules.organization, self.case.task.resource
-        is_draft = task.get("status") in ("draft", "entered-in-error")
-        return bool(ours) and local(task.get("owner"), self.base, "Organization") == ours and not is_draft
+        is_sent = task.get("status") != "draft"
+        return bool(ours) and local(task.get("owner"), self.base, "Organization") == ours and is_sent
 
     def _is_held(self) -> bool:
         """Who referred stopped it, and lets it go on; what the provider has ended is ended all the same."""
@@ -111,7 +113,7 @@ class Coordination:
 
     def _denied(self) -> Iterator[Write]:
         assert self.case.approval is not None
-        said = self.case.approval.resource.get("statusReason") or {"text": "The plan did not authorize it"}
+        said = reason_of(self.case.approval, self.case.request) or {"text": "The plan did not authorize it"}
         to = "rejected" if self.case.task.status in ("requested", "on-hold") else "cancelled"
         task = with_step({**self.case.task.resource, "status": to, "statusReason": said}, steps.DENIED, ())
         yield Write(task, self.case.task.version)
@@ -122,14 +124,22 @@ class Coordination:
     def provider(self) -> str:
         """Whom a person assigned last, or whom the request names alone; empty where that is nobody new."""
         tried = [local(one.resource.get("owner"), self.base, *PROVIDERS) for one in self.case.deliveries]
-        chosen = [one.removeprefix(f"{self.base}/") for one in assigned(self.case.task.resource)]
-        if chosen and chosen[-1] not in tried:
+        chosen = [local(one, self.base, *PROVIDERS) for one in assigned(self.case.task.resource)]
+        if chosen and chosen[-1] not in ("", *tried):
             return chosen[-1]
         if self.case.delivery and self.case.delivery.status not in ENDED:
             return tried[-1]
+        named = self._performers()
+        return next(iter(named - set(tried)), "") if len(named) == 1 and not self._is_unconfirmed() else ""
+
+    def _performers(self) -> set[str]:
+        """Whom the request names; hub and plan deliver nothing."""
         named = {local(one, self.base, *PROVIDERS) for one in self._request().get("performer", ())}
-        named -= {"", self.rules.organization, *self.rules.plan_names}
-        return next(iter(named - set(tried)), "") if len(named) == 1 else ""
+        return named - {"", self.rules.organization, *self.rules.plan_names}
+
+    def _is_unconfirmed(self) -> bool:
+        """Somebody is named who may have named itself."""
+        return any(address(*one.split("/")) not in self.case.named for one in self._performers())
 
     def _delivering(self, provider: str) -> Iterator[Write]:
         now = self.case.delivery
@@ -146,23 +156,21 @@ class Coordination:
             yield from self._filler_over(now)
             yield from self._at(steps.PROVIDER_DECLINED if now.status == "rejected" else steps.AWAITING_PROVIDER)
         else:
-            yield from self._at(steps.AWAITING_PROVIDER)
+            yield from self._at(steps.PROVIDER_UNCONFIRMED if self._is_unconfirmed() else steps.AWAITING_PROVIDER)
 
     def _carried(self, child: Known) -> Iterator[Write]:
         """The child's status is the referral's."""
-        task, said = dict(self.case.task.resource), child.resource
-        task["status"] = child.status
-        task["statusReason"] = said.get("statusReason", {})
-        done = list(activities(said))
-        task["output"] = [*(one for one in task.get("output", ()) if one not in done), *done]
-        words = tuple(
-            one for one in said.get("businessStatus", {}).get("coding", ()) if one.get("system") == REFERRAL_STATUS
-        )
-        yield from self._changed(with_step(_filled(task), CARRIED[child.status], words))
+        yield from self._changed(carried(self.case.task.resource, child, self.case.request))
         if child.status in OVER:
             yield from self._filler_over(child)
-        elif (numbered := {**child.resource, **self._authorized()}) != child.resource:
-            yield Write(numbered, child.version)  # it began before the plan had decided
+        else:
+            yield from self._numbered(child)
+
+    def _numbered(self, child: Known) -> Iterator[Write]:
+        """It began before the plan had decided: the authorization's number follows."""
+        numbered = {**child.resource, **self._authorized()}
+        if child.status not in ENDED and numbered != child.resource:
+            yield Write(numbered, child.version)
 
     # what is written
 
@@ -173,21 +181,24 @@ class Coordination:
             yield from self._changed(with_step(task, step))
         else:
             again = {**task, "status": "requested", "statusReason": {}}
-            yield from self._changed(with_step(_filled(again), step, ()))
+            yield from self._changed(with_step(filled(again), step, ()))
 
     def _changed(self, task: Resource) -> Iterator[Write]:
         if task != self.case.task.resource:
             yield Write(task, self.case.task.version)
 
     def _closing(self, why: str) -> Iterator[Write]:
-        """Whoever was asked is asked no more."""
-        asked = [*self.case.deliveries, *([self.case.approval] if self.case.approval else [])]
-        for one in asked:
-            is_settled = one.status in OVER or (one is self.case.approval and one.status != "requested")
-            if not is_settled:
+        """Whoever was asked is asked no more. What was delivered before the plan has decided it decides all the
+        same: it pays."""
+        approval, is_delivered = self.case.approval, self.case.task.status == "completed"
+        if approval and approval.status in ("requested", "on-hold") and not is_delivered:
+            yield from self._ended(approval, why)
+        for one in self.case.deliveries:
+            if one.status not in OVER:
                 yield from self._ended(one, why)
-            elif one is not self.case.approval:
+            else:
                 yield from self._filler_over(one)
+                yield from self._numbered(one)
 
     def _ended(self, child: Known, why: str) -> Iterator[Write]:
         over = {**child.resource, "status": "cancelled", "statusReason": {"text": why}}
@@ -244,7 +255,7 @@ class Coordination:
             "resourceType": "Task",
             "id": identity,
             **_profiles(task),
-            **_filled(copied),
+            **filled(copied),
             "partOf": [{"reference": f"Task/{self.case.task.id}"}],
             "status": "requested",
             "intent": "order",
@@ -255,17 +266,6 @@ class Coordination:
         }
 
 
-# the child's status -> the step of the referral
-CARRIED = {
-    "requested": steps.AWAITING_ACCEPTANCE,
-    "accepted": steps.WITH_PROVIDER,
-    "in-progress": steps.WITH_PROVIDER,
-    "on-hold": steps.PROVIDER_WAITS,
-    "completed": steps.CLOSED,
-    "failed": steps.CLOSED,
-}
-
-
 def _status(known: Known | None) -> str:
     return known.status if known else ""
 
@@ -274,7 +274,3 @@ def _profiles(resource: Resource) -> Resource:
     """What the first one claims to be, the second is, too."""
     named = resource.get("meta", {}).get("profile")
     return {"meta": {"profile": named}} if named else {}
-
-
-def _filled(task: Resource) -> Resource:
-    return {name: value for name, value in task.items() if value not in ([], {}, "")}

@@ -19,7 +19,7 @@ def effects(changes: Sequence[Change]) -> Iterator[Mapping[str, Any]]:
     for change in changes:
         if change.type == "Task" and _matters(change):
             yield _row(change, {"task": _root(change)})
-        elif change.type == "ServiceRequest" and _is_guarded_anew(change):
+        elif change.type == "ServiceRequest" and _is_asked_anew(change):
             yield _row(change, {"about": f"ServiceRequest/{change.id}"})
         elif change.type == "Communication" and codes((change.now or {}).get("topic"), NOTICE):
             yield from _of_notice(change)
@@ -32,21 +32,23 @@ def _row(change: Change, payload: Mapping[str, Any]) -> Mapping[str, Any]:
     return outbox.row(REFERRAL, f"{change.type}/{change.id}|{change.version}", payload, change.at, line)
 
 
-def _is_guarded_anew(change: Change) -> bool:
-    """Its labels may have risen: what was made of it follows."""
-    return change.before is not None and _security(change.before) != _security(change.now)
+def _is_asked_anew(change: Change) -> bool:
+    """Its labels may have risen: what was made of it follows. It may name somebody else, or be in force by now."""
+    return change.before is not None and _asks(change.before) != _asks(change.now or {})
 
 
-def _security(resource: Mapping[str, Any] | None) -> Any:
-    return (resource or {}).get("meta", {}).get("security")
+def _asks(request: Mapping[str, Any]) -> Any:
+    return request.get("meta", {}).get("security"), request.get("performer"), request.get("status")
 
 
 def _of_notice(change: Change) -> Iterator[Mapping[str, Any]]:
-    """A new one has to leave; one that has left may stop a clock."""
+    """A new one has to leave, and one that a person wants sent again; one that has left may stop a clock."""
     now: Mapping[str, Any] = change.now or {}
-    if change.before is None and now.get("status") == "preparation":
-        yield outbox.row(NOTIFY, f"Communication/{change.id}", {"id": change.id}, change.at)
-    has_left = now.get("status") == "completed" and (change.before or {}).get("status") != "completed"
+    before = (change.before or {}).get("status")
+    if now.get("status") == "preparation" != before:
+        key = f"Communication/{change.id}" + (f"|{change.version}" if change.before else "")
+        yield outbox.row(NOTIFY, key, {"id": change.id}, change.at)
+    has_left = now.get("status") == "completed" != before
     if has_left and (root := root_of(now)):
         yield _row(change, {"task": root})
 

@@ -1,14 +1,16 @@
 """What a page tells of a referral, in words: who is it for, what is asked, by whom, where does it stand. Pure.
 
 Rules: hub.leaving has taken away what the reader may not see: what is not there is left out, nothing is guessed.
+42 CFR 2.32(a)(1): what leaves under Part 2 has the notice with it.
 """
 
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from hub.referrals.terms import Node, Resource, reason
+from hub.rights.part2 import NO_REDISCLOSURE, NOTICE
 
-LONGEST = 1000  # characters of a value
+LONGEST = 2000  # characters of a value
 
 
 class Fact(NamedTuple):
@@ -44,6 +46,13 @@ def _facts(resources: list[Resource]) -> Iterator[tuple[str, str]]:
     yield "Language", ", ".join(_concept(one.get("language")) for one in member.get("communication", ()))
     yield "Reason that was given", reason(task)
     yield "Last change", str(task.get("lastModified", ""))[:10]
+    yield "Notice", NOTICE if any(map(is_under_part2, resources)) else ""
+
+
+def is_under_part2(resource: Resource) -> bool:
+    """Whether it left with the obligation not to redisclose (hub.release)."""
+    security = resource.get("meta", {}).get("security", ())
+    return any(one.get("code") == NO_REDISCLOSURE for one in security)
 
 
 def _of(resources: list[Resource], kind: str) -> Node:

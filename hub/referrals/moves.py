@@ -9,31 +9,21 @@ illegal move names those that are legal.
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 
+from hub.moves import NEW as NEW
+from hub.moves import Move as Move
+from hub.moves import Moves
 from hub.problems import Issue
 from hub.referrals.terms import OVER, Node, activities, reason
 
 REQUESTER, OWNER, PLAN, OPERATOR, HUB = "requester", "owner", "plan", "operator", "hub"
 REASON, ACTIVITY = "reason", "activity"
-NEW = "-"  # the Task is not there yet
+# the hub moves a Task for others: by the plan's API and files, by a child Task's status; whoever answers by a
+# signed link is the owner
 
 ASKS, DECIDES, DELIVERS = (REQUESTER, HUB), (OWNER, PLAN, HUB), (OWNER, HUB)
 ENDS = (REQUESTER, PLAN, OPERATOR, HUB)
 HUB_ALONE = (HUB,)
-
-
-@dataclass(frozen=True, slots=True)
-class Move:
-    """From one status to another. The hub moves a Task for others: by the plan's API and files, by a child Task's
-    status. Whoever answers by a signed link is the owner."""
-
-    source: str
-    to: str
-    who: tuple[str, ...]
-    needs: tuple[str, ...] = ()
-    meaning: str = ""
-
 
 MOVES: tuple[Move, ...] = (
     Move(NEW, "draft", ASKS, (), "It is being written"),
@@ -81,19 +71,18 @@ MOVES: tuple[Move, ...] = (
     Move("failed", "entered-in-error", (REQUESTER, HUB), (), "It should never have been written"),
     Move("cancelled", "entered-in-error", (REQUESTER, HUB), (), "It should never have been written"),
 )
-_TABLE = {(move.source, move.to): move for move in MOVES}
 SAID = {REASON: "a statusReason.text", ACTIVITY: "an output of type resulting-activity with a Procedure"}
 WHERE = {REASON: "Task.statusReason.text", ACTIVITY: "Task.output"}
+_TABLE = Moves(MOVES, "Task", "referral", OVER, SAID, WHERE)
 
 
 def move(source: str, to: str) -> Move | None:
-    return _TABLE.get((source, to))
+    return _TABLE.move(source, to)
 
 
 def legal(source: str, who: Iterable[str]) -> Iterator[Move]:
     """The moves from a status that one of these parties may make."""
-    parties = set(who)
-    return (one for one in MOVES if one.source == source and parties & set(one.who))
+    return _TABLE.legal(source, who)
 
 
 def issues(before: Node | None, now: Node, who: Iterable[str]) -> list[Issue]:
@@ -102,10 +91,10 @@ def issues(before: Node | None, now: Node, who: Iterable[str]) -> list[Issue]:
     parties = frozenset(who)
     if source == to:
         return _stays(before or {}, now, parties)
-    found = move(source, to)
-    if found is None or not parties & set(found.who):
-        return [Issue("business-rule", _illegal(source, to, found, parties), "Task.status")]
-    return _missing(found.needs, now) if HUB not in parties or source != NEW else []
+    if found := _TABLE.refused(source, to, parties):
+        return found
+    row = _TABLE.move(source, to)
+    return _missing(row.needs if row else (), now) if HUB not in parties or source != NEW else []
 
 
 def _stays(before: Node, now: Node, parties: frozenset[str]) -> list[Issue]:
@@ -119,21 +108,4 @@ def _stays(before: Node, now: Node, parties: frozenset[str]) -> list[Issue]:
 
 def _missing(needs: Iterable[str], now: Node) -> list[Issue]:
     there = {REASON: bool(reason(now)), ACTIVITY: any(activities(now))}
-    return [
-        Issue("business-rule", f"A Task that is {now.get('status')} needs {SAID[need]}", WHERE[need])
-        for need in needs
-        if not there[need]
-    ]
-
-
-def _illegal(source: str, to: str, found: Move | None, parties: frozenset[str]) -> str:
-    where = "A new referral" if source == NEW else f"A referral that is {source}"
-    why = f"{where} becomes {to} by {' or '.join(found.who)} only" if found else f"{where} does not become {to}"
-    named = [f"{one.to}{_with(one)}" for one in legal(source, parties)]
-    who = " and ".join(sorted(parties)) or "nobody who has a part in it"
-    told = ", ".join(named) or ("none: it is over" if source in OVER else "none")
-    return f"{why}. Legal for {who}: {told}"
-
-
-def _with(one: Move) -> str:
-    return f" (with {' and '.join(SAID[need] for need in one.needs)})" if one.needs else ""
+    return _TABLE.missing(needs, str(now.get("status")), there)

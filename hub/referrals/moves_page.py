@@ -29,7 +29,12 @@ REST = """## What else holds
 - `requester`, `for`, `focus`, `partOf`, code and intent stay as they are. `owner` is changed by whoever
   referred, by the plan or an operator; whoever was asked hands it to nobody else.
 - A referral is not deleted by a client: it is cancelled, or marked `entered-in-error`.
-- What was done stays in `output` of a Task that is `completed`.
+- What was done is an `output` with a Procedure that is here, or comes in the same transaction, and has the same
+  member as `subject`. It stays in a Task that is `completed`.
+- Of a Task that is over only `note`, `text`, `businessStatus` and `statusReason` change: a plan's return file tells
+  the rest.
+- Nobody assigns itself (`input` of type `assigned-provider`), and no client a person: an organization is assigned,
+  by somebody else.
 - Of what is `partOf` a referral the hub believes only what it made itself; a `focus` that is about another member
   counts as missing.
 - `lastModified` is set by the hub where status, `businessStatus` or `statusReason` change and the client says no

@@ -17,9 +17,10 @@ from hub.audit.recorder import Recording, riding
 from hub.fhir import json
 from hub.fhir.bundles import Entry
 from hub.fhir.systems import SDOHCC
+from hub.moves import Move
 from hub.problems import Problem
 from hub.referrals.coordination import PROVIDERS
-from hub.referrals.moves import Move, legal
+from hub.referrals.moves import legal
 from hub.referrals.parties import parties
 from hub.referrals.terms import ACTIVITY, ASSIGNED, Resource, concept, is_referral
 from hub.store import read
@@ -38,9 +39,7 @@ class Moving:
     def legal(self, task: str) -> list[Move]:
         """The moves that are legal now."""
         found = self._read(task)
-        before = json.stored(found.body or b"{}")
-        who = parties(self.access, before, before, found.source, self.transactions.base)
-        return list(legal(str(before.get("status")), who))
+        return legal_of(self.access, json.stored(found.body or b"{}"), found.source, self.transactions.base)
 
     def move(self, task: str, to: str, reason: str = "", **said: Any) -> Resource:
         """To another status, with a reason in words and what else is said (`output`, `businessStatus`)."""
@@ -91,6 +90,11 @@ class Moving:
         if found is None or found.body is None or not is_referral(json.stored(found.body)):
             raise Problem("not-found", "There is no such referral")
         return found
+
+
+def legal_of(access: Access, task: Resource, source: int, base: str) -> list[Move]:
+    """The moves that this Access may make now; `source` is whose data the Task is (hub.store)."""
+    return list(legal(str(task.get("status")), parties(access, task, task, source, base)))
 
 
 def _moved(before: Resource, said: Mapping[str, Any]) -> Resource:

@@ -19,25 +19,27 @@ from hub import clock
 from hub.access import Access
 from hub.fhir.systems import CLOSURE_REASON, REFERRAL_STATUS
 from hub.problems import Issue, Problem
-from hub.referrals.moves import HUB, OWNER, issues, legal, move
-from hub.referrals.parties import HUB_ROLES, is_named, parties
+from hub.referrals.fixed import changed
+from hub.referrals.link_letters import is_link
+from hub.referrals.moves import HUB, issues, legal, move
+from hub.referrals.parties import HUB_ROLES, parties
 from hub.referrals.terms import (
-    APPROVE,
-    FULFILL,
     NOTICE,
     Node,
+    activities,
     clock_states,
     codes,
     is_clock,
     is_referral,
+    local,
     target,
 )
+from hub.search import merged
 from hub.search.values import date_range
-from hub.write_rules import Rule
+from hub.write_rules import Lead, Rule
 
 Resource = dict[str, Any]
 SYSTEM = "system"  # the role of the hub's own jobs
-FIXED = ("for", "focus", "requester", "partOf")
 MOVED = ("status", "statusReason", "businessStatus", "output", "input", "lastModified")
 LOOP = (("businessStatus", REFERRAL_STATUS), ("statusReason", CLOSURE_REASON))
 
@@ -78,10 +80,22 @@ class MoveRule:
             return now
         if access.role == SYSTEM and before is not None:
             now = _as_far(before, now)
-        found = [*issues(before, now, who), *_changed(before, now, access, who, self.base), *self._loop(now)]
+        found = [*issues(before, now, who), *changed(before, now, access, who, self.base), *self._loop(now)]
         if found:
             raise Problem.of(found)
         return self._stamped(before, now)
+
+    def leads(self, before: Resource | None, now: Resource, access: Access) -> Iterator[Lead]:
+        """What a client says was done is here, and was done for this member."""
+        if access.role in HUB_ROLES or not is_referral(now):
+            return
+        said = [target(one["valueReference"]) for one in activities(before or {})]
+        patient = local(now.get("for"), self.base, "Patient").partition("/")[2]
+        for one in activities(now):
+            if target(one["valueReference"]) not in said:
+                told = "What was done is a Procedure that is here and about the same member"
+                whose = merged.member_of(patient) if patient else ""
+                yield Lead(one["valueReference"], "Procedure", whose, "Task.output", told)
 
     def _loop(self, task: Node) -> Iterator[Issue]:
         for element, system in LOOP:
@@ -130,31 +144,11 @@ def _refuse_deletion(task: Node, who: frozenset[str]) -> None:
     raise Problem("business-rule", f"A referral is not deleted. Legal moves: {named}", "Task.status")
 
 
-def _changed(before: Node | None, now: Node, access: Access, who: frozenset[str], base: str) -> Iterator[Issue]:
-    """What a Task may not become on its way."""
-    if before is None or HUB in who:
-        return
-    if any(is_referral(before, code) != is_referral(now, code) for code in (FULFILL, APPROVE)):
-        yield Issue(
-            "business-rule", "A referral's Task stays one: its code, intent and focus do not change", "Task"
-        )
-    for name in FIXED:
-        if name in before and _targets(before.get(name)) != _targets(now.get(name)):
-            yield Issue("business-rule", "This does not change: write another referral", f"Task.{name}")
-    if target(before.get("owner")) == target(now.get("owner")):
-        return
-    claims = not before.get("owner") and is_named(access, now, "owner", base)
-    if not claims and who <= {OWNER}:
-        yield Issue("business-rule", "Who was asked hands a referral to nobody else: decline it", "Task.owner")
-
-
-def _targets(node: Any) -> Any:
-    return [target(one) for one in node] if isinstance(node, list) else target(node)
-
-
 def kept_notice(before: Resource | None, now: Resource | None, access: Access, _: int) -> Resource | None:
     """What the hub tells of a referral, it alone writes first: a notice is mailed, and stops a clock when it has
-    left. Whoever delivers it writes on that it has. Raises Problem."""
+    left. Whoever delivers it writes on that it has; a link is revoked, or not, by the hub alone. Raises Problem."""
+    if access.role not in HUB_ROLES and is_link(before):
+        raise Problem("business-rule", "Links to referrals are the hub's own", "Communication.topic")
     if access.role not in HUB_ROLES and _is_notice(now) and not _is_notice(before):
         raise Problem("business-rule", "Notices of referrals are the hub's own", "Communication.topic")
     return now

@@ -11,6 +11,7 @@ from hub.referrals.terms import STEP, Resource
 
 AWAITING_PLAN, AWAITING_AUTHORIZATION = "awaiting-plan", "awaiting-authorization"
 AWAITING_PROVIDER, PROVIDER_DECLINED = "awaiting-provider", "provider-declined"
+PROVIDER_UNCONFIRMED = "provider-unconfirmed"
 AWAITING_ACCEPTANCE, WITH_PROVIDER, PROVIDER_WAITS = "awaiting-acceptance", "with-provider", "provider-waits"
 DENIED, CLOSED, AWAITING_REQUEST = "denied", "closed", "awaiting-request"
 
@@ -19,6 +20,7 @@ STEPS: Mapping[str, str] = {
     AWAITING_PLAN: "No plan is known that could authorize this: a person must say which",
     AWAITING_AUTHORIZATION: "The plan has been asked to authorize this",
     AWAITING_PROVIDER: "Nobody is assigned: a person must choose the provider",
+    PROVIDER_UNCONFIRMED: "Who wrote the request may have named itself: a person must assign the provider",
     PROVIDER_DECLINED: "The provider declined: a person must assign another",
     AWAITING_ACCEPTANCE: "The provider has been asked",
     WITH_PROVIDER: "The provider has accepted",
@@ -26,7 +28,9 @@ STEPS: Mapping[str, str] = {
     DENIED: "The plan denied it",
     CLOSED: "The loop is closed",
 }
-FOR_A_PERSON = frozenset((AWAITING_REQUEST, AWAITING_PLAN, AWAITING_PROVIDER, PROVIDER_DECLINED))
+FOR_A_PERSON = frozenset(
+    (AWAITING_REQUEST, AWAITING_PLAN, AWAITING_PROVIDER, PROVIDER_UNCONFIRMED, PROVIDER_DECLINED)
+)
 
 
 def step_of(task: Mapping[str, Any]) -> str:

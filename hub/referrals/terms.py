@@ -100,10 +100,10 @@ def authorization_number(task: Node | None) -> str:
     return next((str(one.get("valueString", "")) for one in found), "")
 
 
-def assigned(task: Node) -> list[str]:
-    """Whom a person assigned as the provider, in the order in which that was said."""
+def assigned(task: Node) -> list[Node]:
+    """The references to whom a person assigned as the provider, in the order in which that was said."""
     return [
-        target(one.get("valueReference"))
+        one.get("valueReference", {})
         for one in task.get("input", ())
         if ASSIGNED[1] in codes(one.get("type"), ASSIGNED[0])
     ]

@@ -13,17 +13,20 @@ from hub.referrals.configuration import Rules
 from hub.referrals.terms import OVER, local, reason
 
 AUTHORIZED = ("accepted", "in-progress", "completed")
-DENIED = ("rejected", "failed", "cancelled")
+DENIED = ("rejected", "failed", "cancelled", "entered-in-error")
+NOT_ASSIGNED = ("rejected", "failed", "cancelled", "entered-in-error")
 
 
 def events(case: Case, past: Past, rules: Rules, base: str, calendar: Calendar) -> dict[str, list[datetime]]:
     """By name of hub.referrals.clock_table.EVENTS, in order."""
     root, plan_task, providers = _parts(case, rules, base)
     request = case.request.resource if case.request else {}
+    authorized, over = past.first(plan_task, *AUTHORIZED), past.first(root, *OVER)
     found = {
         "requested": past.first(root, "requested"),
         "plan-asked": past.first(plan_task, "requested"),
-        "authorized": past.first(plan_task, *AUTHORIZED),
+        "authorized": authorized,
+        "to-assign": [at for at in authorized if not any(_has(past, one, at) for one in providers)],
         "denied": past.first(plan_task, *DENIED),
         "assigned": [at for one in providers for at in past.first(one, "requested", *AUTHORIZED)],
         "provider-accepted": [at for one in providers for at in past.first(one, *AUTHORIZED)],
@@ -31,10 +34,17 @@ def events(case: Case, past: Past, rules: Rules, base: str, calendar: Calendar) 
         "begun": [at for one in providers for at in past.first(one, "in-progress", "completed")],
         "change-asked": past.first(root, "requested") if request.get("replaces") else [],
         "pcp-told": list(past.told.get("pcp", ())),
-        "assessed": [at for one in past.assessed if (at := _moment(one, calendar))],
-        "closed": past.first(root, *OVER),
+        "assessed": [at for one in past.assessed if (at := moment_of(one, calendar))],
+        # where the provider began and ended before the plan decided, what starts then is closed already
+        "closed": [*over, *(at for at in authorized if root.status in OVER and any(end <= at for end in over))],
     }
     return {name: sorted(moments) for name, moments in found.items()}
+
+
+def _has(past: Past, provider: Known, at: datetime) -> bool:
+    """Whether this provider had been asked at that moment, and had not ended it."""
+    asked = past.first(provider, "requested", *AUTHORIZED)
+    return any(one <= at for one in asked) and not any(one <= at for one in past.first(provider, *NOT_ASSIGNED))
 
 
 def _parts(case: Case, rules: Rules, base: str) -> tuple[Known, Known | None, tuple[Known, ...]]:
@@ -85,7 +95,7 @@ def _merged(found: Sequence[Pause]) -> list[Pause]:
     return kept
 
 
-def _moment(said: str, calendar: Calendar) -> datetime | None:
+def moment_of(said: str, calendar: Calendar) -> datetime | None:
     """A FHIR dateTime; a day begins where the hub is. What says less than a day says nothing."""
     try:
         if "T" in said:

@@ -8,7 +8,7 @@ tells of a guarded source.
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
@@ -20,8 +20,10 @@ from hub.problems import Problem
 from hub.referrals.case import Case, Known, Past, access, case_of, found, past_of, people_of
 from hub.referrals.clockwork import Clockwork
 from hub.referrals.configuration import Rules
+from hub.referrals.contacts import Contacts
 from hub.referrals.coordination import Coordination, Write
 from hub.referrals.effects import CLOCKS, REFERRAL, alarm, root_of
+from hub.referrals.link_letters import letters
 from hub.referrals.notice_texts import Texts
 from hub.referrals.notices import Notices, People
 from hub.referrals.steps import AWAITING_PLAN, AWAITING_REQUEST, step_of
@@ -47,6 +49,7 @@ class ReferralWork:
     texts: Texts
     base: str
     now: clock.Clock = clock.now
+    contacts: Contacts = field(default_factory=Contacts)
 
     def handlers(self) -> dict[str, outbox.Handler]:
         return {REFERRAL: self, CLOCKS: self}
@@ -73,7 +76,8 @@ class ReferralWork:
         moved = list(coordination.writes())
         ticked, following = self.clocks.writes(case, past, self.now())
         told = Notices(case, people, self.rules, self.texts, self.base).writes()
-        self._commit(case, [*moved, *ticked, *told], following)
+        asked = letters(case, self.contacts, self.rules.organization, self.base, self.now())
+        self._commit(case, [*moved, *ticked, *told, *asked], following)
         step = next((step_of(one.resource) for one in moved if one.resource["id"] == identity), "")
         if (step or step_of(case.task.resource)) in LOOKED_FOR and not case.is_over:
             return Later(self._micros() + LOOK_AGAIN, "It waits for what comes by another way")

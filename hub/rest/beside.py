@@ -6,14 +6,14 @@ Refuses: what the guard, the limits and `Beside` itself refuse, as OperationOutc
 methods (405); a body past `most` (413); an answer that cannot be recorded (503).
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException
 
 from hub.audit.recorder import Recording
-from hub.rest import limits, rendering
+from hub.rest import incoming, limits, rendering, streamed
 from hub.rest.app import VARY, FhirResponse, let_in, request_id
 from hub.rest.doors import Beside, Reply
 from hub.rest.faults import as_problem
@@ -35,7 +35,11 @@ def add(app: Flask, hub: Hub, throttle: Throttle, door: Beside) -> None:
             _finish(recording, environ, _status(error))
             raise
         _finish(recording, environ, reply.recorded or reply.status)
-        return _response(reply, environ, recording)
+        try:
+            return _response(reply, environ, recording)
+        except Exception as error:
+            _finish(recording, environ, _status(error))
+            raise
 
     app.add_url_rule(door.path, f"{door.method} {door.path}", view, methods=[door.method])
 
@@ -50,6 +54,9 @@ def _reply(hub: Hub, throttle: Throttle, door: Beside, environ: dict[str, Any], 
     access, headers = let_in(hub, environ, throttle), WsgiHeaders(environ)
     door.admits(access, headers, **where)
     request.max_content_length = door.most
+    if door.in_pieces:
+        coming = incoming.pieces(request.stream, headers.get("content-encoding", ""), door.most)
+        return door.serve(access, headers, coming, **where)
     body = request.get_data(cache=False)
     if "content-encoding" in headers:
         body = rendering.opened(body, headers["content-encoding"], door.most)
@@ -73,11 +80,19 @@ def _response(reply: Reply, environ: Mapping[str, Any], recording: Recording | N
     headers = [*environ.get(limits.HEADERS, ()), *reply.headers]
     if reply.stream is not None:
         headers += [("Content-Type", reply.mime), ("Vary", VARY)]
-        pieces = reply.stream(recording)
-        if rendering.wants_gzip(environ.get("HTTP_ACCEPT_ENCODING", "")):
-            headers.append(("Content-Encoding", "gzip"))
-            pieces = rendering.compressed_pieces(pieces)
-        return FhirResponse(pieces, reply.status, headers)
+        return _streamed(reply, reply.stream(recording), headers, environ.get("HTTP_ACCEPT_ENCODING", ""))
     if reply.body:
         headers += [("Content-Type", reply.mime), ("Content-Length", str(len(reply.body)))]
     return FhirResponse(reply.body, reply.status, headers)
+
+
+def _streamed(reply: Reply, pieces: Iterator[bytes], headers: list[tuple[str, str]], accepted: str) -> Response:
+    begun, is_whole = streamed.whole_or_begun(pieces)
+    found = iter(begun) if is_whole else streamed.to_the_end(begun, pieces, reply.broken_off)
+    if rendering.wants_gzip(accepted):
+        headers.append(("Content-Encoding", "gzip"))
+        found = rendering.compressed_pieces(found)
+    if not is_whole:
+        return FhirResponse(found, reply.status, headers)
+    body = b"".join(found)
+    return FhirResponse(body, reply.status, [*headers, ("Content-Length", str(len(body)))])

@@ -3,11 +3,11 @@
 Rules: https://hl7.org/fhir/uv/bulkdata/STU2/export.html#bulk-data-status-request (202 with X-Progress and
 Retry-After, 200 with the manifest, 429, DELETE), #file-request (NDJSON, Expires). Each portion of a file is
 recorded with whose data it tells of before it leaves; the client is looked at again meanwhile.
-Refuses: other clients' jobs and files that are not there (404), asking too often (429). A download breaks off, with
-a line that is no JSON, when its client may see other things than at its beginning, and at a fault.
+Refuses: other clients' jobs and files that are not there (404), asking too often (429). A download is refused when
+its client may see other things than at its beginning, and at a fault; where a part of it has left already it breaks
+off, with a line that is no JSON (hub.rest.streamed).
 """
 
-import logging
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -20,7 +20,7 @@ from hub.audit.recorder import Recording
 from hub.bulk import downloading, files, jobs
 from hub.bulk.desk import Desk
 from hub.bulk.exporting import narrowed
-from hub.bulk.files import DELETED, ERROR, File
+from hub.bulk.files import DELETED, ERROR, OUTPUT, File
 from hub.bulk.jobs import Job
 from hub.bulk.manifest import NOTES, lines, manifest, notes, report
 from hub.bulk.wanted import Wanted
@@ -28,16 +28,20 @@ from hub.fhir import json
 from hub.problems import Problem
 from hub.rest.asked import http_date
 from hub.rest.doors import Beside, Headers, Reply
-from hub.rest.faults import as_problem
 from hub.store.read import Stored
 
-log = logging.getLogger("hub.bulk")
 NDJSON, JSON = "application/fhir+ndjson", "application/json"
 # no JSON, on purpose: it has no end
 BROKEN_OFF = (
     b'{"resourceType":"OperationOutcome","issue":[{"severity":"fatal","code":"incomplete",'
     b'"diagnostics":"The file breaks off here: fetch it again"'
 )
+# by the state of its job which files can be fetched: of an import that was given up, what was refused before
+THERE: dict[str, tuple[str, ...]] = {
+    jobs.WAITING: (),
+    jobs.DONE: (OUTPUT, DELETED, ERROR),
+    jobs.FAILED: (ERROR,),
+}
 Stream = Callable[[Recording | None], Iterator[bytes]]
 
 
@@ -57,11 +61,11 @@ class Jobs:
                 ("Retry-After", str(self.desk.wait(found))),
             )
             return Reply(202, JSON, b"", headers=told)
-        listed, place = self.desk.files(found), self.desk.place(found.id)
+        place = self.desk.place(found.id)
         if found.kind == jobs.IMPORT:
-            made = report(found, listed, place)
+            made = report(found, self.desk.files(found), place)
         else:
-            made = manifest(Wanted.of(found.asked), listed, place)
+            made = manifest(Wanted.of(found.asked), self.desk.told(access, found), place)
         return Reply(200, JSON, json.write(made), headers=(_expires(found),))
 
     def end(self, access: Access, headers: Headers, body: bytes, job: str) -> Reply:
@@ -72,18 +76,20 @@ class Jobs:
     def file(self, access: Access, headers: Headers, body: bytes, job: str, number: int) -> Reply:
         """Raises Problem."""
         found = self.desk.job(access, job)
-        if found.state != jobs.DONE:
-            raise Problem("not-found", "There is no such file")
-        listed = self.desk.files(found)
-        if number == NOTES and found.kind == jobs.EXPORT and (about := notes(Wanted.of(found.asked), listed)):
+        file = next((each for each in self.desk.files(found) if each.number == number), None)
+        if number == NOTES and (about := self._notes(access, found)):
             return Reply(200, NDJSON, lines(about), headers=(_expires(found),))
-        file = next((each for each in listed if each.number == number), None)
-        if file is None:
+        if file is None or file.kind not in THERE[found.state]:
             raise Problem("not-found", "There is no such file")
         stream: Stream = Download(self.desk, access, found, file).pieces
         if file.kind == ERROR:
             stream = partial(self._report, found, file)
-        return Reply(200, NDJSON, b"", headers=(_expires(found),), stream=partial(told_whole, stream))
+        return Reply(200, NDJSON, b"", headers=(_expires(found),), stream=stream, broken_off=BROKEN_OFF)
+
+    def _notes(self, access: Access, job: Job) -> list[dict[str, Any]]:
+        if job.kind != jobs.EXPORT or job.state != jobs.DONE:
+            return []
+        return notes(Wanted.of(job.asked), self.desk.told(access, job))
 
     def _report(self, job: Job, file: File, _: Recording | None) -> Iterator[bytes]:
         """The lines as they were written: they tell of no patient."""
@@ -104,6 +110,7 @@ class Download:
         wanted = Wanted.of(self.job.asked)
         access, before = narrowed(self.access, wanted.narrowed), self.desk.access_of(self.access.who)
         for number in range(self.file.parts):
+            self.desk.keep(self.job)
             for chosen in downloading.portions(self._chosen(number)):
                 if before is None or self.desk.access_of(self.access.who) != before:
                     raise Problem("forbidden", "The client may see other things than before")
@@ -127,16 +134,6 @@ class Download:
             return downloading.resources(connection, access, wanted, chosen, self.desk.base)
 
         return self.desk.database.reading(read)
-
-
-def told_whole(stream: Stream, recording: Recording | None) -> Iterator[bytes]:
-    """Its pieces; where they end early, a last one that nobody takes for an end: a web server may end an answer
-    then as if it were whole."""
-    try:
-        yield from stream(recording)
-    except Exception as error:
-        log.error("a download broke off: %s", as_problem(error).kind)
-        yield BROKEN_OFF
 
 
 def _expires(job: Job) -> tuple[str, str]:

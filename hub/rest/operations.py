@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 from hub.access import Access
 from hub.fhir.bundles import etag_version
 from hub.operations.arguments import arguments
-from hub.operations.call import Begun, Call, Operation, Resource
+from hub.operations.call import Accepted, Begun, Call, Operation, Resource
 from hub.operations.table import OPERATIONS, find
 from hub.problems import Problem
 from hub.rest.asked import Answer, Asked
@@ -31,7 +31,7 @@ METHODS = ("POST", "PUT", "PATCH", "DELETE")
 
 
 def operate(hub: Hub, asked: Asked, access: Access) -> Answer:
-    """The operation's answer: 200, or a refusal."""
+    """The operation's answer, or a refusal."""
     with hub.database.read() as connection:
         return operation(hub, connection, asked, access)
 
@@ -75,7 +75,9 @@ def operation(hub: Hub, connection: Connection, asked: Asked, access: Access, in
     served = row.serve(call)
     if isinstance(served, Begun):
         return Answer(202, b"", {"Content-Location": served.location, **_warnings(ignored)}, call.released)
-    return Answer(200, served, _warnings(ignored), call.released)
+    if isinstance(served, Accepted):
+        return Answer(202, b"", _warnings(ignored), call.released)
+    return Answer(row.status, served, _warnings(ignored), call.released)
 
 
 def affects(asked: Asked) -> bool:

@@ -62,9 +62,14 @@ def labels_of(resource: Resource, source: str, part2: Part2Sources) -> int:
     if resource.get("resourceType") in DIRECTORY:
         return _settled(_given(resource))
     mask = _of(resource, part2)
-    if part2 and source and part2.named(source):
+    if is_program(source, part2):
         mask |= PART2
     return _settled(mask)
+
+
+def is_program(source: str, part2: Part2Sources) -> bool:
+    """Whether whoever writes is a program under 42 CFR Part 2."""
+    return bool(part2 and source and part2.named(source))
 
 
 def coded(resource: Resource) -> int:

@@ -11,10 +11,10 @@ period that ends before it starts, and whatever carries a `modifierExtension`: i
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import Any, TypeAlias
 
-from hub.fhir.systems import REFERRAL_CLOCK
+from hub.fhir.systems import REFERRAL_CLOCK, TRANSITIONAL_CARE
 from hub.search.edges import address
 from hub.search.values import FOREVER, NEVER, date_range, references
-from hub.sight import COVERAGE, EPISODE, PANEL, PROXY, REFERRAL, TEAM
+from hub.sight import COVERAGE, EPISODE, NAMED, PANEL, PROXY, REFERRAL, TEAM
 
 Relation: TypeAlias = tuple[int, int, int, int, int]  # patient, holder, kind, low, high
 Span: TypeAlias = tuple[int, int]
@@ -48,6 +48,13 @@ def without_own(
             if same == [patient, holder, kind] and start < end:
                 kept.add((patient, holder, kind, start, end))
     return kept
+
+
+def without_performers(before: Collection[Relation], now: Collection[Relation]) -> set[Relation]:
+    """A client's ServiceRequest opens nothing to whom it names: its Task does, or the hub's. What was open before
+    stays so."""
+    opened = {row for row in now if row[2] == REFERRAL}
+    return (set(now) - opened) | without_own(before, opened, {row[1] for row in opened})
 
 
 def _rows(patients: Iterable[int], holders: Iterable[int], kind: int, *periods: Span | None) -> Iterator[Relation]:
@@ -84,7 +91,7 @@ def _care_team(team: Node, base: str) -> Iterator[Relation]:
 
 
 def _task(task: Node, base: str) -> Iterator[Relation]:
-    if task.get("status") in TASK and not _is_clock(task):
+    if task.get("status") in TASK and not _is_clock(task) and not _is_follow_up(task):
         patients, owners = _patients(task.get("for"), base), _addresses(task.get("owner"), CARERS, base)
         bounds = _period(_one(task.get("restriction")), "period"), _period(task, "executionPeriod")
         yield from _rows(patients, owners, REFERRAL, *bounds)
@@ -96,11 +103,17 @@ def _is_clock(task: Node) -> bool:
     return any(coding.get("system") == REFERRAL_CLOCK for coding in _each(codings))
 
 
+def _is_follow_up(task: Node) -> bool:
+    """The hub asks whom a CareTeam names, and anybody writes CareTeams: the CareTeam says itself what it opens."""
+    return any(one.get("system") == TRANSITIONAL_CARE for one in _each(task.get("identifier")))
+
+
 def _service_request(request: Node, base: str) -> Iterator[Relation]:
     if request.get("status") in REQUEST and request.get("doNotPerform", False) is False:
         patients = _patients(request.get("subject"), base)
         performers = _addresses(request.get("performer"), CARERS, base)
-        yield from _rows(patients, performers, REFERRAL, _period(request, "occurrencePeriod"))
+        for kind in (REFERRAL, NAMED):
+            yield from _rows(patients, performers, kind, _period(request, "occurrencePeriod"))
 
 
 def _coverage(coverage: Node, base: str) -> Iterator[Relation]:

@@ -82,7 +82,7 @@ def _heads(resource: Resource) -> Iterator[Issue]:
         if base not in resource_types():
             yield _refused("A base is a resource type of R4 (not an abstract one)", f"base[{place}]")
         elif code in official_rows(base) or code in NOT_SERVED:
-            yield _refused(f"R4 itself defines '{code}' for {base}", "code", TAKEN)
+            yield _refused(f"R4 itself, or the hub, defines '{code}' for {base}", "code", TAKEN)
     unknown = set(resource.get("target", ())) - resource_types()
     if unknown:
         yield _refused("A target is a resource type of R4", "target")

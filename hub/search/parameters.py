@@ -1,4 +1,5 @@
-"""The search parameters served, from the official R4 definitions as a table (r4_parameters.csv).
+"""The search parameters served, from the official R4 definitions as a table (r4_parameters.csv), and the hub's own
+(own_parameters.csv): when a Task is due, by which clocks are found (docs/clocks.md).
 
 Rules: https://hl7.org/fhir/R4/searchparameter-registry.html
 Every parameter with an expression is indexed. Those of NOT_SERVED have none; asking for them is a clear 400.
@@ -17,6 +18,7 @@ from hub.search.paths import Walk, compile_path
 INDEXED_TYPES = frozenset(
     ("token", "reference", "date", "string", "uri", "number", "quantity", "composite", "special")
 )
+TABLES = ("r4_parameters.csv", "own_parameters.csv")
 IN_COLUMNS = frozenset(("_id", "_lastUpdated"))  # answered from the resource table itself
 EVERY_TYPE = ("Resource", "DomainResource")
 
@@ -102,10 +104,11 @@ class Parameter:
 @cache
 def _rows() -> Mapping[str, tuple[dict[str, str], ...]]:
     by_base: dict[str, list[dict[str, str]]] = {}
-    with files("hub.search").joinpath("r4_parameters.csv").open(encoding="utf-8") as file:
-        for row in csv.DictReader(file):
-            if row["type"] in INDEXED_TYPES and row["expression"]:
-                by_base.setdefault(row["base"], []).append(row)
+    for table in TABLES:
+        with files("hub.search").joinpath(table).open(encoding="utf-8") as file:
+            for row in csv.DictReader(file):
+                if row["type"] in INDEXED_TYPES and row["expression"]:
+                    by_base.setdefault(row["base"], []).append(row)
     return {base: tuple(rows) for base, rows in by_base.items()}
 
 
@@ -144,7 +147,7 @@ def rows_of(resource_type: str) -> dict[str, dict[str, str]]:
 
 
 def official_rows(resource_type: str) -> dict[str, dict[str, str]]:
-    """Those that R4 itself defines for a type."""
+    """Those that R4 itself defines for a type, and the hub."""
     return {row["code"]: row for base in (*EVERY_TYPE, resource_type) for row in _rows().get(base, ())}
 
 

@@ -10,13 +10,16 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from hub.fhir.elements import elements_of
+from hub.fhir.systems import CLOCK_STATE
 from hub.problems import Problem
 from hub.search.chains import Chain, Every, Has, Not, Some
+from hub.search.criterion import Criterion, TokenValue
 from hub.search.parameters import IN_COLUMNS, Parameter
 from hub.sight import Sight
 
 ALWAYS_SHOWN = frozenset(("id", "meta", "resourceType"))
 OF_META = ("_profile", "_security")  # the others tell where it came from, which leaves no more than its tags do
+TAG = ("Task", "_tag")  # but for those that leave: how a clock of a referral stands (hub.leaving)
 MEMBERS = ("Group", "member")
 
 
@@ -49,9 +52,20 @@ def asked(condition: Any) -> Iterator[tuple[Parameter, bool]]:
                 yield from asked(each)
         case Not(_, inner):
             yield from asked(inner)
+        case _ if _is_of_a_clock(condition):
+            return
         case _:
             if (of_itself := getattr(condition, "parameter", None)) is not None:
                 yield of_itself, False
+
+
+def _is_of_a_clock(condition: Any) -> bool:
+    """It asks for tags of that system alone."""
+    if not isinstance(condition, Criterion) or condition.modifier:
+        return False
+    if (condition.parameter.base, condition.parameter.code) != TAG:
+        return False
+    return all(isinstance(one, TokenValue) and one.system == CLOCK_STATE for one in condition.values)
 
 
 def shown(content: dict[str, Any], sight: Sight) -> dict[str, Any]:

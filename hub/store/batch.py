@@ -73,10 +73,13 @@ def _deletion(table: str, columns: str, types: str) -> Part:
 # labels only rise, also where they rose since the row was read (hub.inheriting); -1: it had none yet
 _ROSE = "CASE WHEN {0} < 0 THEN {1} ELSE {0} | {1} END"
 _REPLACED = Part(
-    ("rid", "was", "version", "last_updated", "deleted", "body", "patient", "labels"),
-    ("bigint", "int", "int", "bigint", "bool", "bytea", "bigint", "bigint"),
+    ("rid", "was", "version", "last_updated", "deleted", "body", "patient", "source", "labels"),
+    ("bigint", "int", "int", "bigint", "bool", "bytea", "bigint", "bigint", "bigint"),
     (
-        ("next", "SELECT * FROM {rows} AS n (rid, was, version, last_updated, deleted, body, patient, labels)"),
+        (
+            "next",
+            "SELECT * FROM {rows} AS n (rid, was, version, last_updated, deleted, body, patient, source, labels)",
+        ),
         (
             "earlier",
             "INSERT INTO history (rid, type, version, last_updated, deleted, body)"
@@ -86,7 +89,8 @@ _REPLACED = Part(
         (
             "replaced",
             "UPDATE resource SET version = n.version, last_updated = n.last_updated, deleted = n.deleted,"
-            f" body = n.body, patient = n.patient, labels = {_ROSE.format('resource.labels', 'n.labels')}"
+            " body = n.body, patient = n.patient, source = n.source,"
+            f" labels = {_ROSE.format('resource.labels', 'n.labels')}"
             " FROM next n WHERE resource.rid = n.rid AND resource.version = n.was RETURNING 1",
         ),
     ),
@@ -94,7 +98,8 @@ _REPLACED = Part(
         "INSERT INTO history (rid, type, version, last_updated, deleted, body)"
         " SELECT rid, type, version, last_updated, deleted, body FROM resource WHERE rid = :rid AND version = :was",
         "UPDATE resource SET version = :version, last_updated = :last_updated, deleted = :deleted, body = :body,"
-        f" patient = :patient, labels = {_ROSE.format('labels', ':labels')} WHERE rid = :rid AND version = :was",
+        f" patient = :patient, source = :source, labels = {_ROSE.format('labels', ':labels')}"
+        " WHERE rid = :rid AND version = :was",
     ),
     "replaced",
 )

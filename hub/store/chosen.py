@@ -45,11 +45,22 @@ def whole(connection: Connection, sight: Sight, rids: Sequence[int]) -> dict[int
     return {row[0]: Stored(*row) for row in _rows(connection, sight, rids, _WHOLE)}
 
 
-def _rows(connection: Connection, sight: Sight, rids: Sequence[int], columns: str) -> Iterable[Any]:
+def counted(connection: Connection, sight: Sight, rids: Sequence[int]) -> int:
+    """How many of them are there and not deleted."""
+    return sum(row[0] for row in _rows(connection, sight, rids, "count(*)", " AND NOT r.deleted"))
+
+
+def labelled(connection: Connection, sight: Sight, rids: Sequence[int], labels: int) -> list[Brief]:
+    """Those that have one of these labels and are not deleted."""
+    also = f" AND NOT r.deleted AND r.labels > 0 AND r.labels & {labels} <> 0"
+    return [Brief(*row) for row in _rows(connection, sight, rids, _BRIEF, also)]
+
+
+def _rows(connection: Connection, sight: Sight, rids: Sequence[int], columns: str, more: str = "") -> Iterable[Any]:
     also, values = condition(connection, sight, "r")
     for start in range(0, len(rids), AT_ONCE):
         among, wanted = arrays.among(connection.dialect.name, rids[start : start + AT_ONCE])
-        asked = f"SELECT {columns} FROM resource r WHERE r.rid {among}{also}"
+        asked = f"SELECT {columns} FROM resource r WHERE r.rid {among}{also}{more}"
         yield from driver(connection).execute(asked, (*wanted, *values)).fetchall()
 
 

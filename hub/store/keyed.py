@@ -81,21 +81,26 @@ def page(connection: Connection, sight: Sight, keys: Sequence[int], after: int, 
 
 def of_any(connection: Connection, sight: Sight, keys: Iterable[int], most: int) -> list[tuple[int, Row]]:
     """(key, row) of the resources that have one of these keys: up to `most` of each key, whatever their types."""
+    return _of_each(connection, sight, keys, most, "")
+
+
+def newest_of(connection: Connection, sight: Sight, keys: Iterable[int], most: int) -> list[tuple[int, Row]]:
+    """As `of_any`, but those that were made last, the newest of each key first."""
+    return _of_each(connection, sight, keys, most, " DESC")
+
+
+def _of_each(
+    connection: Connection, sight: Sight, keys: Iterable[int], most: int, order: str
+) -> list[tuple[int, Row]]:
     wanted = sorted(set(keys))
     if not wanted:
         return []
     also, values = condition(connection, sight, "r")
     if connection.dialect.name == "postgresql":
-        rows = _rows(connection, _of_array(also), (arrays.numbers(wanted), *values, most))
+        rows = _rows(connection, _of_array(also, order), (arrays.numbers(wanted), *values, most))
         return [(row[0], row[1:]) for row in rows]
-    one = _of_one(also)
+    one = _of_one(also, order)
     return [(key, row) for key in wanted for row in _rows(connection, one, (key, *values, most))]
-
-
-def newest(connection: Connection, sight: Sight, key: int, limit: int) -> list[Row]:
-    """The resources with this key that were made last, the newest first."""
-    also, values = condition(connection, sight, "r")
-    return _rows(connection, _newest(mark(connection), also), (key, *values, limit))
 
 
 def _rows(connection: Connection, statement: str, values: tuple[Any, ...]) -> list[Row]:
@@ -104,28 +109,20 @@ def _rows(connection: Connection, statement: str, values: tuple[Any, ...]) -> li
 
 
 @cache
-def _of_array(also: str) -> str:
+def _of_array(also: str, order: str) -> str:
     # the limit inside makes PostgreSQL ask key by key, whatever it guesses of how common they are
     return (
         f"SELECT k.hash, f.* FROM unnest(%s::bigint[]) AS k (hash) CROSS JOIN LATERAL (SELECT {_NAMES}"
         f" FROM index_token d JOIN resource r ON r.rid = d.rid WHERE d.hash = k.hash AND NOT r.deleted{also}"
-        " ORDER BY d.rid LIMIT %s) AS f"
+        f" ORDER BY d.rid{order} LIMIT %s) AS f"
     )
 
 
 @cache
-def _of_one(also: str) -> str:
+def _of_one(also: str, order: str) -> str:
     return (
         f"SELECT {_NAMES} FROM index_token d JOIN resource r ON r.rid = d.rid"
-        f" WHERE d.hash = ? AND NOT r.deleted{also} ORDER BY d.rid LIMIT ?"
-    )
-
-
-@cache
-def _newest(mark: str, also: str) -> str:
-    return (
-        f"SELECT {_NAMES} FROM index_token d JOIN resource r ON r.rid = d.rid"
-        f" WHERE d.hash = {mark} AND NOT r.deleted{also} ORDER BY d.rid DESC LIMIT {mark}"
+        f" WHERE d.hash = ? AND NOT r.deleted{also} ORDER BY d.rid{order} LIMIT ?"
     )
 
 

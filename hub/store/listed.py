@@ -1,7 +1,8 @@
-"""Which Groups name a patient, and whether one is there for somebody, without the people in them: a roster of
-thousands is read when nobody remembers it, not for each event of each of its members.
+"""Which resources there are and in which version, without their content: a roster of thousands, or a thousand
+Subscriptions, are read when nobody remembers them, not for each event.
 """
 
+from collections.abc import Sequence
 from functools import cache
 from typing import NamedTuple
 
@@ -9,13 +10,14 @@ from sqlalchemy import Connection
 
 from hub.search.criterion import ReferenceValue
 from hub.sight import Sight
+from hub.store import arrays
 from hub.store.criteria import value_key
 from hub.store.engine import driver, mark
 from hub.store.sight import condition
 
 
 class Listing(NamedTuple):
-    """A Group as it is now."""
+    """A resource as it is now; nothing else ever has these four."""
 
     rid: int
     id: str
@@ -27,6 +29,13 @@ def groups_naming(connection: Connection, patient: str, most: int) -> list[Listi
     """Up to `most` Groups whose entries name this Patient, active or not."""
     key = value_key(("Group", "member"), ReferenceValue("Patient", patient))
     rows = driver(connection).execute(_naming(mark(connection)), (key, most)).fetchall()
+    return [Listing(*row) for row in rows]
+
+
+def having_any(connection: Connection, keys: Sequence[int]) -> list[Listing]:
+    """What has one of these keys in the index, each once, in the order of their row numbers."""
+    which, values = arrays.among(connection.dialect.name, keys)
+    rows = driver(connection).execute(_having(which), tuple(values)).fetchall()
     return [Listing(*row) for row in rows]
 
 
@@ -47,4 +56,12 @@ def _naming(mark: str) -> str:
     return (
         "SELECT r.rid, r.id, r.version, r.last_updated FROM index_token d JOIN resource r ON r.rid = d.rid"
         f" WHERE d.hash = {mark} AND r.type = 'Group' AND NOT r.deleted ORDER BY d.rid LIMIT {mark}"
+    )
+
+
+@cache
+def _having(which: str) -> str:
+    return (
+        "SELECT DISTINCT r.rid, r.id, r.version, r.last_updated FROM index_token d JOIN resource r ON r.rid = d.rid"
+        f" WHERE d.hash {which} AND NOT r.deleted ORDER BY r.rid"
     )

@@ -50,8 +50,6 @@ bulk_file = Table(
     Column("type", String(64), nullable=False),
     Column("parts", Integer, nullable=False),
     Column("counted", BigInteger, nullable=False),
-    # the sensitivity labels of all that is in it
-    Column("labels", BigInteger, nullable=False, server_default="0"),
 )
 
 bulk_part = Table(

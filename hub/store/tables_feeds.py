@@ -1,7 +1,7 @@
 """Files of feeds: the table of hub.feeds, which decides.
 
 - `feed_file`: a file that came in, as far as it is read. `seq` is its message's place in the inbox, `said` the
-  moment that it speaks of (hub.feeds.moments).
+  moment that it speaks of (hub.feeds.moments), `agreed` who said that it may take many away (hub.feeds.agreeing).
 - `feed_record`: a row as its source said it last, and when it said so. `name` is a hash of feed, kind and key,
   `hash` one of what it says; `state` is one of hub.feeds.kept: clean, changed, waiting.
 - `feed_reject`: the lines of the reject report.
@@ -33,6 +33,7 @@ feed_file = Table(
     Column("attempts", Integer, nullable=False, server_default="0"),
     Column("arrived", BigInteger, nullable=False, server_default="0"),
     Column("said", BigInteger, nullable=False, server_default="0"),
+    Column("agreed", String(64)),
     Index("feed_file_feed", "feed", "seq"),
     Index("feed_file_digest", "digest"),
     Index("feed_file_reading", "feed", sqlite_where=_READING, postgresql_where=_READING),

@@ -6,10 +6,12 @@
 - `subscription_event`: each event that was counted for it, without content, for `$events` and for websockets.
 - `notice_attempt`: each try to send it something, and what became of it. `first` and `last` are numbers of events.
 - `socket_token`: hashes of tokens that bound a websocket, until their time is over: each is good once.
+- `digest`: how far a partner's digest files are (hub.notifications.digests). `since` and `until`: JSON, by
+  Subscription the number of its last event.
 - `subscription_changed`: one row that counts writes of Subscriptions (hub.notifications.active).
 """
 
-from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, String, Table, Text
+from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, LargeBinary, String, Table, Text
 
 from hub.store.tables import Counter, metadata
 
@@ -56,6 +58,17 @@ socket_token = Table(
     metadata,
     Column("hash", LargeBinary, primary_key=True),
     Column("expires", BigInteger, nullable=False),
+)
+
+digest = Table(
+    "digest",
+    metadata,
+    Column("name", String(64), primary_key=True),
+    Column("sequence", Integer, nullable=False),
+    Column("is_open", Boolean, nullable=False),
+    Column("opened", BigInteger, nullable=False),
+    Column("since", Text, nullable=False),
+    Column("until", Text, nullable=False),
 )
 
 subscription_changed = Table(

@@ -17,7 +17,7 @@ from sqlalchemy import Connection
 
 from hub.search.edges import address
 from hub.search.index import IndexRows
-from hub.sight import Sight
+from hub.sight import SHARED, Sight
 from hub.store import batch as batch_
 from hub.store import keyed
 from hub.store.batch import PARTS, Batch, Rows
@@ -103,7 +103,7 @@ def _columns(row: Stored) -> tuple[Any, ...]:
 def _next(old: Stored, new: Stored) -> tuple[Any, ...]:
     return (
         *(new.rid, old.version, new.version, new.last_updated, new.deleted, new.body),
-        *(new.patient, new.labels),
+        *(new.patient, SHARED if new.source == SHARED else old.source, new.labels),
     )
 
 

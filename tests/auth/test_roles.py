@@ -51,6 +51,7 @@ def test_the_role_which_a_client_has_says_for_what_it_may_ask() -> None:
         assert "ETREAT" not in role.purposes, "only broken glass is an emergency"
 
 
+SUBSCRIBERS = {"ehr", "county-behavioral-health", "ecm-provider", "ilos-provider", "plan", "member", "custodian"}
 # who may do what that others may not: the whole list
 ONLY: list[tuple[str, tuple[str, ...], set[str]]] = [
     ("r", ("AuditEvent",), {"auditor"}),
@@ -74,6 +75,7 @@ ONLY: list[tuple[str, tuple[str, ...], set[str]]] = [
     ),
     ("d", ("Patient",), {"county-behavioral-health", "custodian"}),
     ("r", ("Basic", "Parameters", "Person"), {"custodian"}),
+    *((letter, ("Subscription",), SUBSCRIBERS) for letter in "cruds"),
 ]
 
 

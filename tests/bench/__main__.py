@@ -22,7 +22,8 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from tests.bench import adt, audit, facade, floor, footprint, identity, notices, rest, scale, sight, token
+from tests.bench import adt, audit, bulk, facade, floor, footprint, identity, notices, rest, scale, sight, token
+from tests.bench import subscriptions as told
 from tests.bench.grounds import QUICK, Ground, Size, ground
 from tests.bench.machine import machine
 from tests.bench.measures import BOTH, BY_KEY, POSTGRESQL, Figure, held_against
@@ -43,6 +44,8 @@ SECTIONS: dict[str, tuple[Callable[[Ground], Iterator[Figure]], ...]] = {
     "token": (token.token,),
     "audit": (audit.audit,),
     "identity": (identity.identity,),
+    "subscriptions": (told.subscriptions,),
+    "bulk": (bulk.bulk,),
 }
 console = Console(width=None if sys.stdout.isatty() else 120)
 

@@ -4,7 +4,7 @@
 
 An export counts from its kick-off to the last byte of its last file, fetched over HTTP by two connections that do
 nothing with what they get; an import from its kick-off to its report. Memory is the largest that the hub's
-processes had, together, during each; the hub had answered before.
+processes had, together, during each; the hub had answered before. `make bench` has it as `bulk`, smaller.
 """
 
 import argparse
@@ -24,7 +24,7 @@ import requests
 from tests.bench import transactions
 from tests.bench.filled import _resources, fill
 from tests.bench.grounds import Ground, Running, Size, ground
-from tests.bench.measures import POSTGRESQL, SQLITE
+from tests.bench.measures import POSTGRESQL, SQLITE, Figure
 
 CONNECTIONS = 2
 BLOCK = 1 << 18
@@ -180,6 +180,17 @@ def _served(body: bytes) -> Iterator[str]:
         yield f"127.0.0.1:{server.server_address[1]}"
     finally:
         server.shutdown()
+
+
+def bulk(mine: Ground) -> Iterator[Figure]:
+    """For `make bench`: the same, smaller. The goals are for 1,000,000 resources (`python -m tests.bench.bulk`)."""
+    for name, found in (
+        ("export", exported(mine, mine.size.exported)),
+        ("import", imported(mine, mine.size.imported)),
+    ):
+        more = {"resources": found["resources"]}
+        yield Figure(f"bulk.{name}.rate", found["resources/s"], mine.name, more=more)
+        yield Figure(f"bulk.{name}.memory", found["memory at most, MB"], mine.name, more=more)
 
 
 def main() -> None:

@@ -6,11 +6,15 @@ import resource
 import sys
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
 
 from adapters.hmis.kinds import FILE_KINDS
+from hub import clock
 from hub.feeds.files import came
+from hub.feeds.holding import held
 from hub.feeds.ingest import Ingest
+from hub.feeds.taking import free
 from hub.store.engine import Database
 from hub.store.migrate import migrate
 from tests.bench.files_hmis import FEED, write_export
@@ -25,10 +29,13 @@ def keep(name: str, database: Database, export: Path, folder: Path) -> None:
     for seq, what in ((1, "new"), (2, "unchanged")):
         with database.write() as connection:
             came(connection, seq, FEED, f"export-{seq}.zip", "")
-        ingest = Ingest(database, FEED, seq)
-        began = time.perf_counter()
-        ingest.run(READ, export, folder)
-        took = time.perf_counter() - began
+        with held(database, seq, clock.now) as hold:
+            assert hold is not None
+            ingest = Ingest(hold, FEED)
+            began = time.perf_counter()
+            ingest.run(READ, export, folder)
+            took = time.perf_counter() - began
+        database.writing(partial(free, seq=seq))
         counts = ingest.counts
         assert counts.read == counts.new + counts.unchanged
         print(f"{name:10} {what:9} {counts.read:,} rows in {took:.1f} s: {counts.read / took:,.0f} rows/s")

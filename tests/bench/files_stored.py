@@ -49,15 +49,15 @@ def _member(one: Human) -> list[str]:
 def load(path: Path, url: str, folder: Path, validate: str) -> Iterator[str]:
     """In this process. Lines of figures."""
     os.environ |= {"HUB_DATABASE_URL": url, "HUB_DATA_DIR": str(folder)}
-    import wsgi
     from hub.feeds.records import Feed
+    from hub.front import parts
     from hub.processes import keep_loaded
     from hub.store.migrate import migrate
 
-    migrate(wsgi.database())
-    cin = wsgi.settings()["HUB_CIN_SYSTEM"]
+    migrate(parts.database())
+    cin = parts.settings()["HUB_CIN_SYSTEM"]
     options = {"cin_system": cin, "validate": validate}
-    loading = wsgi.loading().with_feed(Feed("bench", "plan-834", "https://plan.example/feed", options=options))
+    loading = parts.loading().with_feed(Feed("bench", "plan-834", "https://plan.example/feed", options=options))
     _, seq = loading.arriving(path, path.name, loading.feeds["bench"])
     keep_loaded()  # as `hub load` and the worker do
     for what in ("new", "again"):

@@ -54,6 +54,10 @@ class Size:
     audit_rounds: int = 8
     audit_seconds: float = 4
     identity: int = 100_000
+    subscriptions: int = 1000
+    subscribed: float = 20
+    exported: int = 60_000
+    imported: int = 6000
     floor: int = 1500
 
 
@@ -78,6 +82,10 @@ QUICK = Size(
     audit_rounds=2,
     audit_seconds=1,
     identity=1000,
+    subscriptions=50,
+    subscribed=3,
+    exported=2400,
+    imported=600,
     floor=300,
 )
 

@@ -201,6 +201,17 @@ MEASURES = (
         )
     ),
     Measure("identity.rate", "matching, synthetic county: comparisons", "/s"),
+    Measure("told.p50", "API write → webhook, 50/s beside 1,000 Subscriptions, p50", "ms"),
+    Measure("told.p95", "API write → webhook, 50/s beside 1,000 Subscriptions, p95", "ms"),
+    Measure("told.p99", "API write → webhook, 50/s beside 1,000 Subscriptions, p99", "ms", 1000),
+    Measure("matching.few", "matching an event beside 10 Subscriptions", "µs", held=(SQLITE,)),
+    Measure("matching.many", "matching an event beside 1,000 Subscriptions", "µs", held=(SQLITE,)),
+    Measure("matching.ratio", "the second divided by the first: grows less than what it is beside", "", 100),
+    Measure("fanout.many", "fan-out of an event beside 1,000 Subscriptions, with its commit", "µs"),
+    Measure("bulk.export.rate", "system export, kick-off to the last byte", "resources/s", 20_000, True),
+    Measure("bulk.export.memory", "system export, all processes at most", "MB"),
+    Measure("bulk.import.rate", "import, kick-off to its report", "resources/s", 1500, True),
+    Measure("bulk.import.memory", "import, all processes at most", "MB"),
     Measure("bundle.memory", "a transaction of 500 entries adds to its process, at most", "MB", 64),
     Measure("facade.memory", "FHIR API: largest process under that load, resident", "MB", 150),
     *(

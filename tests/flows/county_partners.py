@@ -57,3 +57,15 @@ def eventually(holds: Callable[[], bool], what: str, seconds: float = 60) -> Non
 def organization(name: str, npi: str = "") -> dict[str, Any]:
     made: dict[str, Any] = {"resourceType": "Organization", "id": name, "name": f"Example {name}", "active": True}
     return made | ({"identifier": [{"system": NPI, "value": npi}]} if npi else {})
+
+
+def panel(name: str, member: str) -> dict[str, Any]:
+    """The list of one member that an organization works by."""
+    return {
+        "resourceType": "Group",
+        "id": f"panel-of-{name}",
+        "type": "person",
+        "actual": True,
+        "managingEntity": {"reference": f"Organization/{name}"},
+        "member": [{"entity": {"reference": f"Patient/{member}"}}],
+    }

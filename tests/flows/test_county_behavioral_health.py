@@ -6,7 +6,6 @@ import csv
 import io
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 import requests
@@ -20,6 +19,7 @@ from tests.flows.county_partners import (
     SYSTEM,
     eventually,
     organization,
+    panel,
     partner,
     post,
     put,
@@ -79,17 +79,6 @@ def hub(database_url: str, tmp_path: Path, sender: Sender) -> Iterator[HubProces
         found.stop()
 
 
-def panel(name: str) -> dict[str, Any]:
-    return {
-        "resourceType": "Group",
-        "id": f"panel-of-{name}",
-        "type": "person",
-        "actual": True,
-        "managingEntity": {"reference": f"Organization/{name}"},
-        "member": [{"entity": {"reference": "Patient/robin"}}],
-    }
-
-
 def systems(api: requests.Session, hub: HubProcess) -> set[str]:
     """Which county systems this client finds the member in."""
     answer = api.get(f"{hub.fhir}/EpisodeOfCare", params={"patient": "robin"}, timeout=20)
@@ -109,7 +98,7 @@ def sent_back(hub: HubProcess, sender: Sender, county: str, name: str) -> dict[s
 def test_a_county_sends_its_files_and_consent_decides_who_reads_them(hub: HubProcess, sender: Sender) -> None:
     registry = session(hub, register(hub, "registry"))
     put(registry, hub, organization("county"), organization("another"), organization("ecm", ECM_NPI))
-    put(registry, hub, organization("program", PROGRAM_NPI), MEMBER, panel("ecm"))
+    put(registry, hub, organization("program", PROGRAM_NPI), MEMBER, panel("ecm", "robin"))
     ecm, county, another = (
         session(hub, partner(hub, *each))
         for each in (("ecm", "ecm-provider"), ("county", COUNTY), ("another", COUNTY))
@@ -133,7 +122,7 @@ def test_a_county_sends_its_files_and_consent_decides_who_reads_them(hub: HubPro
     assert any("42CFRPart2" in row["labels"] for row in sent.values())  # the program's care team: its own
     assert sent_back(hub, sender, "another", "care-1.csv") == {}
 
-    put(registry, hub, panel("another"))  # the member moves, and is a client there, too
+    put(registry, hub, panel("another", "robin"))  # the member moves, and is a client there, too
     assert systems(another, hub) == {"SMHS"}  # no consent names this county
     others = sent_back(hub, sender, "another", "care-2.csv")
     assert plan in others

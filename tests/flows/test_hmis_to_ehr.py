@@ -6,7 +6,6 @@ import io
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 import requests
@@ -17,7 +16,7 @@ from hub.fhir.systems import CIN_SYSTEM
 from tests.adapters.files import conftest
 from tests.adapters.files.conftest import SftpServer
 from tests.adapters.hmis.exports import CLIENT, ENROLLMENT, USUAL, texts, zipped
-from tests.flows.county_partners import eventually, organization, partner, put, session
+from tests.flows.county_partners import eventually, organization, panel, partner, put, session
 from tests.flows.hub_process import HubProcess
 from tests.flows.partners import register
 from tests.flows.senders import Sender, text
@@ -43,17 +42,6 @@ KNOWN = {**CLIENT, "SSN": "987654321", "SSNDataQuality": "1", "Sex": "0"}
 BORN_NEVER = {**CLIENT, "PersonalID": "c-2", "LastName": "Canary", "DOB": "1980-02-30"}
 STREET = {**USUAL, "Client": [KNOWN, BORN_NEVER], "Enrollment": [ENROLLMENT],
           "CurrentLivingSituation": [SITUATION]}  # fmt: skip
-
-
-def panel(name: str) -> dict[str, Any]:
-    return {
-        "resourceType": "Group",
-        "id": f"panel-of-{name}",
-        "type": "person",
-        "actual": True,
-        "managingEntity": {"reference": f"Organization/{name}"},
-        "member": [{"entity": {"reference": "Patient/robin"}}],
-    }
 
 
 @pytest.fixture
@@ -92,7 +80,15 @@ def sent_back(hub: HubProcess, hmis: Sender, name: str) -> list[Change]:
 
 def test_what_hmis_says_leaves_while_there_is_a_release(hub: HubProcess, hmis: Sender) -> None:
     custodian = session(hub, register(hub, "custodian"))
-    put(custodian, hub, organization("harbor"), organization("other"), MEMBER, panel("harbor"), panel("other"))
+    put(
+        custodian,
+        hub,
+        organization("harbor"),
+        organization("other"),
+        MEMBER,
+        panel("harbor", "robin"),
+        panel("other", "robin"),
+    )
     hub.command("identity", "index")  # the worker does it, too, some time
     harbor, other = (session(hub, partner(hub, name, "ecm-provider")) for name in ("harbor", "other"))
 

@@ -11,7 +11,7 @@ import openpyxl
 import pytest
 import requests
 
-from fhir_mappings.plan.workbook_terms import OUTREACH, REPORTED
+from fhir_mappings.plan.workbook_terms import METHOD, METHOD_EXTENSION, OUTREACH, REPORTED
 from hub.feeds.records import Feed
 from hub.fhir.systems import ACT_CODE, LEAD_CARE_MANAGER
 from tests.adapters.files import conftest
@@ -91,6 +91,7 @@ def called(member: str) -> dict[str, Any]:
         "resourceType": "Encounter",
         "status": "finished",
         "class": {"system": ACT_CODE, "code": "VR"},
+        "extension": [{"url": METHOD_EXTENSION, "valueCoding": {"system": METHOD, "code": "telephonic"}}],
         "type": [{"coding": [{"system": REPORTED, "code": OUTREACH[0]}]}],
         "subject": {"reference": f"Patient/{member}"},
         "period": {"start": "2026-10-05", "end": "2026-10-05"},
@@ -120,7 +121,7 @@ def test_a_list_becomes_a_panel_and_goes_back_as_a_return_file(
     (panel,) = found(ehr, hub, "Group")
     assert [one["entity"]["reference"] for one in panel["member"]] == [f"Patient/{member['id']}"]
     (episode,) = found(ehr, hub, "EpisodeOfCare")
-    assert (episode["status"], episode["period"]["start"]) == ("active", "2026-01-01")
+    assert (episode["status"], episode["period"]["start"]) == ("planned", "2026-01-01")
     (coverage,) = found(ehr, hub, "Coverage")
     assert coverage["payor"] == [{"reference": "Organization/plan"}]
     (team,) = found(ehr, hub, "CareTeam")
@@ -139,11 +140,12 @@ def test_a_list_becomes_a_panel_and_goes_back_as_a_return_file(
     before, after = parts(sent), parts(filled)
     assert [name for name in before if before[name] != after[name]] == ["xl/worksheets/sheet2.xml"]
     (row,) = (one.values for one in given(filled, Feed("r", "rtf", "urn:x", "rtf-kp"))[0] if one.kind == "rtf")
-    said = {name: row[name] for name in ("cin", "lead_name", "status", "start", "outreach_date")}
+    said = {name: row[name] for name in ("cin", "lead_name", "status", "outreach_method", "start", "outreach_date")}
     assert said == {
         "cin": "91234567A",
         "lead_name": "Coordina Samplewood",
-        "status": "3",
+        "status": "2",
+        "outreach_method": "2",
         "start": "2026-01-01",
         "outreach_date": "2026-10-05",
     }

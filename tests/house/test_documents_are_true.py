@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from typer.main import get_command
 
-import wsgi
 from adapters.adt.mapping_page import page
+from hub.front.commands import command_line
 from hub.inbox.messages import STATES
 from hub.settings import SETTINGS
 
@@ -44,7 +44,7 @@ def test_settings_that_are_named_exist(document: Path) -> None:
 def test_commands_that_are_told_exist() -> None:
     told = {" ".join(words.split()) for document in DOCUMENTS for words in _COMMAND.findall(text(document))}
     assert len(told) > 8
-    assert told - set(_commands(get_command(wsgi.command_line()))) == set()
+    assert told - set(_commands(get_command(command_line()))) == set()
 
 
 def _commands(group: object) -> list[str]:

@@ -134,6 +134,7 @@ def app_of(
     guard: Callable[[dict[str, Any]], Access] | None = None,
     desk: Desk | None = None,
     websocket_url: str = "",
+    messages: Any = None,
     **options: Any,
 ) -> Flask:
     """The hub's application as the front door puts it together."""
@@ -151,7 +152,7 @@ def app_of(
         guard=guard or scoped(database),
         shell=lambda bundle: structure.validate_bundle_shell(bundle, conditional_references=True),
         now=now,
-        engines=replace(operation_engines(database), bulk=desk, websocket_url=websocket_url),
+        engines=replace(operation_engines(database), bulk=desk, websocket_url=websocket_url, messages=messages),
     )
     app = create_app(hub, MAX_BODY, origins=origins, throttle=throttle)
     for door in bulk_jobs.doors(desk) if desk else ():

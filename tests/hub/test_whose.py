@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import select
 
 from hub.access import Access
-from hub.rights.labels import HIV, PSYTHPN
+from hub.rights.labels import HIV, PSYTHPN, Part2Sources
 from hub.search.edges import address
 from hub.sight import PANEL, REFERRAL, REGISTERED, SEVERAL, UNKNOWN
 from hub.store import keyed
@@ -118,6 +118,38 @@ def test_labels_outlive_a_deletion(county: Api) -> None:
     county.delete("/Observation/o")
     county.have(observation("o", **ABOUT))
     assert labels(county, "o") & HIV
+
+
+def test_what_another_brings_with_a_guarded_label_is_nobodys_own(county: Api, harbor: Api) -> None:
+    written = harbor.post("/Observation", observation("x", **ABOUT))
+    identity = written.json["id"]
+    said = harbor.put(f"/Observation/{identity}", observation(identity, **ABOUT, meta=SAYS_HIV))
+    assert said.status_code == 200
+    assert harbor.get(f"/Observation/{identity}").status_code == 200  # its own, with any label
+    more = county.put(f"/Observation/{identity}", observation(identity, **ABOUT, meta=labelled("HIV", "PSY")))
+    assert more.status_code == 200, more.text
+    assert harbor.get(f"/Observation/{identity}").status_code == 404
+    again = observation(identity, **ABOUT, meta=SAYS_HIV)
+    assert harbor.put(f"/Observation/{identity}", again).status_code != 200
+    assert harbor.get(f"/Observation/{identity}").status_code == 404
+
+
+def test_what_another_writes_without_a_new_label_leaves_it_its_first_writers(county: Api, harbor: Api) -> None:
+    identity = harbor.post("/Observation", observation("x", **ABOUT, meta=SAYS_HIV)).json["id"]
+    assert county.put(f"/Observation/{identity}", observation(identity, **ABOUT)).status_code == 200
+    assert harbor.get(f"/Observation/{identity}").status_code == 200
+
+
+def test_a_program_under_part_2_makes_it_nobodys_own(swept: Database, sees: dict[str, Access]) -> None:
+    program = Part2Sources.of(("Organization/county",))
+    api = api_of(swept, sees, part2=program)
+    api.have(patient("seen"), panel("seen"))
+    harbor = api.as_("harbor")
+    identity = harbor.post("/Task", {"resourceType": "Task", **TASK, "meta": SAYS_HIV}).json["id"]
+    assert harbor.get(f"/Task/{identity}").status_code == 200
+    answered = api.put(f"/Task/{identity}", {"resourceType": "Task", "id": identity, **TASK, "status": "accepted"})
+    assert answered.status_code == 200, answered.text
+    assert harbor.get(f"/Task/{identity}").status_code == 404
 
 
 RAISED = {

@@ -194,9 +194,13 @@ MUTATIONS: tuple[Mutation, ...] = (
     ),
     Mutation(
         "E18 E19 what a write finds under an id",
-        "hub/store/write.py",
-        'condition(connection, sight, "resource")',
-        'condition(connection, ALL, "resource")',
+        "hub/store/keyed.py",
+        """    also, values = condition(connection, sight, "r")
+    if connection.dialect.name == "postgresql":
+        types, ids""",
+        """    also, values = condition(connection, ALL, "r")
+    if connection.dialect.name == "postgresql":
+        types, ids""",
     ),
     Mutation(
         "E18 the sight of a conditional search",

@@ -33,9 +33,8 @@ from tests.matrix.judge import Judge
 from tests.matrix.world import REGISTRY, World, Writer, all_charts, load
 
 LABELS = ("none", "sud-code", "part2", "psy", "unknown")
-# a plan may subscribe by its types, by the table of actors it does not; a member's app is told of nothing, because
-# a Subscription is its client's and not a person's
-SILENT_ACTORS = ("plan", "member")
+# a member's app is told of nothing, because a Subscription is its client's and not a person's
+SILENT_ACTORS = ("member",)
 CONTENTS = ("full-resource", "id-only", "empty")
 _FOCUS = re.compile(rb"Encounter/zqenc([0-9]+)zid")
 _NUMBER = re.compile(rb'"event-number","valueString":"([0-9]+)"')

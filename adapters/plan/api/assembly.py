@@ -1,6 +1,6 @@
 """The plan's API as the settings want it: handlers for the worker's deliveries, effects for the writers.
 
-For wsgi.py: `deliveries` beside those of notices, `effects` beside those of the hub. Nothing where no plan is set.
+For the front door: `deliveries` beside those of notices, `effects` beside those of the hub. Nothing without a plan.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping

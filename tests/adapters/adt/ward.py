@@ -104,9 +104,13 @@ class Ward:
         return [(entry.state, entry.location or "", entry.reason or "") for entry in entries]
 
     def all(self, kind: str) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = []
+        after: list[int] = []
         with self.database.read() as connection:
-            rows = read.page(connection, Access.system("test"), parse(kind, [], Limits()), (), 500)
-        return [fhir_json.stored(row.body) for row in rows if row.body]
+            while rows := read.page(connection, Access.system("test"), parse(kind, [], Limits()), after, 500):
+                found += [fhir_json.stored(row.body) for row in rows if row.body]
+                after = read.position(rows[-1])
+        return found
 
     def one(self, kind: str) -> dict[str, Any]:
         (found,) = self.all(kind)

@@ -48,7 +48,7 @@ def app(database: Database, tmp_path: Path) -> typer.Typer:
     feed = toy_feed(options={"clients": ["plan"], "folder": place, "cin_system": "urn:example:cin"})
     loading = toy_loading(database, tmp_path, feed)
     made = typer.Typer()
-    add_sending(made, lambda: Sending(loading, who, None, "http://hub.test/fhir"))
+    add_sending(made, lambda: Sending(loading, who, None, "http://hub.test/fhir", who))
     return made
 
 

@@ -36,7 +36,7 @@ def test_a_member_list_says_who_is_enrolled_with_the_provider(tmp_path: Path) ->
     assert person.patient["gender"] == "female"
     assert person.patient["address"][0]["postalCode"] == "90000"
     episode = one(resources, "EpisodeOfCare")
-    assert episode["status"] == "active"
+    assert episode["status"] == "planned"
     assert episode["period"] == {"start": "2026-01-01", "end": "2026-06-30"}
     assert episode["managingOrganization"]["reference"] == f"Organization?identifier={US_NPI}|{PROVIDER}"
     assert one(resources, "Coverage")["payor"] == [{"reference": "Organization/plan"}]

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-import wsgi
 from conformance.knowledge import Knowledge
-from hub.problems import KINDS, Problem, outcome
+from hub.front import starting
+from hub.problems import KINDS, CannotStart, Problem, outcome
 from hub.settings import read_settings
 from tests.conformance.profiles.packs import BASE, element, profile, write
 
@@ -58,6 +58,6 @@ def test_without_packages_a_claim_is_only_a_claim() -> None:
 
 def test_a_broken_package_keeps_the_hub_from_starting(packages: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (packages / "broken.tgz").write_bytes(b"x")
-    monkeypatch.setattr(wsgi, "knowledge", lambda: knowledge(HUB_FHIR_PACKAGES=str(packages)))
-    with pytest.raises(wsgi.CannotStart, match=r"HUB_FHIR_PACKAGES: broken\.tgz"):
-        wsgi._check_packages()
+    monkeypatch.setattr(starting, "knowledge", lambda: knowledge(HUB_FHIR_PACKAGES=str(packages)))
+    with pytest.raises(CannotStart, match=r"HUB_FHIR_PACKAGES: broken\.tgz"):
+        starting.check_packages()

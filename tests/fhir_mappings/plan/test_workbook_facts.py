@@ -83,6 +83,42 @@ def test_an_extension_says_it_more_exactly_and_an_attempt_makes_pending_outreach
     assert facts(episode("planned"), attempt)["status"] == "in-outreach"
 
 
+def test_a_word_that_a_file_said_counts_as_long_as_the_status_is_what_it_was_said_of() -> None:
+    told = {"url": ENGAGEMENT_EXTENSION, "valueCoding": {"code": "in-outreach"}}
+    assert facts(episode("active", extension=[told]))["status"] == "delivering"
+    assert facts(episode("finished", extension=[told]))["status"] == "discontinued"
+
+
+def test_of_several_episodes_the_newest_that_says_more_than_an_assignment_counts() -> None:
+    moved = {"statusHistory": [{"status": "planned"}, {"status": "active"}]}
+    first, later = ({"meta": {"lastUpdated": f"2026-10-0{day}T10:00:00Z"}} for day in (1, 2))
+    of_the_list = episode("planned", **later)
+    assert facts(of_the_list, episode("active", **first, **moved))["status"] == "delivering"
+    by_a_file = episode("finished", **first, extension=[{"url": ENGAGEMENT_EXTENSION, "valueCoding": {}}])
+    assert facts(of_the_list, by_a_file)["status"] == "discontinued"
+    assert facts(by_a_file, episode("active", **later, **moved))["status"] == "delivering"
+
+
+def test_the_lead_care_manager_is_the_episodes() -> None:
+    role = {"coding": [dict(zip(("system", "code"), LEAD_CARE_MANAGER, strict=True))]}
+    member = {"role": [role], "member": {"display": "Former Manager"}}
+    team = {"resourceType": "CareTeam", "status": "active", "participant": [member]}
+    manager = {"resourceType": "Practitioner", "name": [{"text": "Coordina Samplewood"}]}
+    of_theirs = episode(careManager={"reference": "Practitioner/lead"})
+    made = chart(of_theirs, team, Practitioner_lead=manager)
+    assert member_facts(made, REPORT)["lead_name"] == "Coordina Samplewood"
+    assert member_facts(chart(episode(), team), REPORT)["lead_name"] == "Former Manager"
+
+
+def test_a_tracker_has_the_attempts_of_its_provider() -> None:
+    def tried(day: str, **by: Any) -> Resource:
+        return coded("Communication", "category", OUTREACH[0], status="not-done", sent=day, **by)
+
+    theirs = tried("2026-10-06", sender={"reference": "Organization/other"})
+    found = chart(tried("2026-10-05", sender=OURS), theirs, tried("2026-10-07"), tried("2026-11-01", sender=OURS))
+    assert [row["outreach_date"] for row in outreach_facts(found, REPORT)] == ["2026-10-05", "2026-10-07"]
+
+
 def test_another_providers_episode_is_not_ours() -> None:
     assert "status" not in facts(episode(managingOrganization={"reference": "Organization/other"}))
 

@@ -12,10 +12,11 @@ from werkzeug.test import TestResponse
 from hub import clock
 from hub.access import Access
 from hub.bulk import jobs
+from hub.bulk.arriving import Arrivals, Start
 from hub.bulk.desk import Desk
 from hub.bulk.exporting import Exporting
-from hub.bulk.fetching import Fetching
-from hub.bulk.importing import Fetch, Importing
+from hub.bulk.fetching import Fetch, Fetching
+from hub.bulk.importing import Importing
 from hub.bulk.lane import BulkLane
 from hub.search.query import Limits
 from hub.store.engine import Database
@@ -109,14 +110,21 @@ class Bulk:
         return [json.loads(line) for line in answer.data.decode().splitlines()]
 
 
+def ndjson(*resources: Any) -> bytes:
+    """Lines; bytes are lines already."""
+    return b"".join((each if isinstance(each, bytes) else json.dumps(each).encode()) + b"\n" for each in resources)
+
+
 def bulk_hub(
     database: Database,
     callers: Mapping[str, Access],
     hosts: tuple[str, ...] = (),
     fetch: Fetch | None = None,
+    start: Start = lambda work: work(),
     **sizes: Any,
 ) -> Bulk:
-    """`sizes`: `window`, `file` and `most` (jobs). `hosts`: those that imports may fetch from."""
+    """`sizes`: `window`, `file` and `most` (jobs). `hosts`: those that imports may fetch from;
+    `start`: how a fetch is begun, here at once and to its end."""
     with database.write() as connection:
         for table in jobs.TABLES:
             connection.execute(delete(table))
@@ -128,6 +136,7 @@ def bulk_hub(
     desk = Desk(database, access_of, BASE, hosts=hosts, margin=0, now=now, **most)
     exporting = Exporting(database, access_of, limits, keep=HOUR, now=now, **sizes)
     writer = Transactions(database, validator, lambda changes: (), BASE)
-    importing = Importing(database, access_of, writer, HOUR, fetch or Fetching(hosts, MOST), now=now)
+    arrivals = Arrivals(database, fetch or Fetching(hosts, MOST), now, start)
+    importing = Importing(database, access_of, writer, HOUR, arrivals, now=now)
     lane = BulkLane(database, {jobs.EXPORT: exporting, jobs.IMPORT: importing}, keep=HOUR, now=now)
     return Bulk(api_of(database, mine, desk=desk), mine, desk, lane, now)

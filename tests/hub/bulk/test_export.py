@@ -2,12 +2,18 @@
 
 import gzip
 import json
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
+from hub import clock
+from hub.bulk import jobs
 from hub.store.engine import Database
-from tests.hub.asking import BASE, entry, observation, patient, refused
+from tests.hub.asking import BASE, entry, observation, patient, refused, token_of
 from tests.hub.bulk.bulk_world import Bulk, bulk_hub
 from tests.hub.smallest import smallest
 
@@ -226,8 +232,9 @@ def test_no_deletion_is_told_of_what_is_there_again(bulk: Bulk) -> None:
     bulk.api.delete("/Patient/ann")
     job = bulk.kick(f"/$export?_since={since}")
     bulk.work()
-    bulk.api.have(patient("ann"))
     (file,) = bulk.manifest(job)["deleted"]
+    bulk.api.have(patient("ann"))
+    assert bulk.manifest(job)["deleted"] == []
     assert bulk.lines(file["url"]) == []
 
 
@@ -334,6 +341,20 @@ def test_a_patients_binary_is_told_by_its_document_and_not_exported(bulk: Bulk) 
     assert bulk.names("/$export?_type=Binary,DocumentReference") == {"DocumentReference/d"}
 
 
+def test_the_address_of_an_attachment_is_whole_and_leads_there(bulk: Bulk) -> None:
+    """With the token that fetched the file."""
+    bulk.api.have(patient("ann"))
+    bulk.api.have(smallest("Binary", "scan") | {"securityContext": {"reference": "Patient/ann"}})
+    texts = [{"url": "Binary/scan", "title": '"url":"Binary/scan'}, {"url": "https://elsewhere.example/Binary/1"}]
+    document = {"status": "current", "content": [{"attachment": each} for each in texts]}
+    bulk.api.have(smallest("DocumentReference", "d") | document)
+    (found,) = bulk.exported("/$export?_type=DocumentReference")["DocumentReference"]
+    here, elsewhere = (each["attachment"] for each in found["content"])
+    assert here == {"url": f"{BASE}/Binary/scan", "title": '"url":"Binary/scan'}
+    assert elsewhere == texts[1]
+    assert bulk.download(here["url"]).status_code == 200
+
+
 def test_the_statement_says_that_bulk_data_is_served(bulk: Bulk) -> None:
     told = bulk.api.get("/metadata").json
     assert "http://hl7.org/fhir/uv/bulkdata/CapabilityStatement/bulk-data" in told["instantiates"]
@@ -362,6 +383,50 @@ def test_only_so_many_jobs_of_a_client_at_once(swept: Database) -> None:
     assert int(answer.headers["Retry-After"]) > 0
     bulk.api.delete(first)
     assert bulk.api.get("/$export", **ASYNC).status_code == 202
+
+
+def test_kick_offs_at_once_count_each_other(swept: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both have counted before one of them writes, if nothing keeps them apart."""
+    bulk, count, both = bulk_hub(swept, {}, most=1), jobs.unfinished, threading.Barrier(2)
+
+    def slowly(*of: Any) -> int:
+        found = count(*of)
+        with suppress(threading.BrokenBarrierError):
+            both.wait(0.5)
+        return found
+
+    monkeypatch.setattr(jobs, "unfinished", slowly)
+    with ThreadPoolExecutor(2) as pool:
+        answers = list(pool.map(lambda _: bulk.as_("all").get("/$export", **ASYNC).status_code, range(2)))
+    assert sorted(answers) == [202, 429]
+
+
+def test_who_waits_as_it_was_told_is_answered(bulk: Bulk) -> None:
+    """Also where the job became an old one meanwhile."""
+    job = bulk.kick("/$export")
+    bulk.now.ahead = timedelta(seconds=29)
+    wait = int(bulk.api.get(job).headers["Retry-After"])
+    bulk.now.ahead += timedelta(seconds=wait)
+    assert bulk.api.get(job).headers["Retry-After"] == "10"
+    bulk.now.ahead += timedelta(seconds=wait)
+    refused(bulk.api.get(job), 429, "throttled")
+
+
+def test_a_file_that_is_being_fetched_does_not_expire(bulk: Bulk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("hub.bulk.downloading.LINES", 1)
+    monkeypatch.setattr("hub.rest.streamed.WHOLE", 0)
+    bulk.api.have(patient("ann"), patient("ben"))
+    job = bulk.kick("/$export")
+    bulk.work()
+    bulk.now.ahead = timedelta(minutes=59)
+    headers = {"Authorization": f"Bearer {token_of('all')}"}
+    pieces = bulk.api.app.test_client().get(f"/fhir{job}/1.ndjson", headers=headers).iter_encoded()
+    assert b"ann" in next(pieces)
+    bulk.now.ahead = timedelta(minutes=61)
+    assert not bulk.lane.forget(clock.micros(bulk.now()))
+    assert b"ben" in b"".join(pieces)
+    bulk.now.ahead = timedelta(hours=2)
+    assert bulk.lane.forget(clock.micros(bulk.now()))
 
 
 @pytest.mark.parametrize("path", ["/bulk/nothing", "/bulk/nothing/1.ndjson"])

@@ -1,17 +1,21 @@
 """Nothing leaves by an export that does not leave by a search: not at the kick-off, not when it is chosen, not
 when it is downloaded. docs/access.md; known-failures SEC-39, SEC-40, SEC-41 of peers."""
 
+import gzip
 import json
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from hub.access import Access
+from hub.bulk import downloading
+from hub.rights.labels import SUD_BITS
 from hub.search.criterion import criterion
 from hub.store.criteria import value_key
 from hub.store.engine import Database
-from tests.hub.asking import observation, patient, refused
+from tests.hub.asking import observation, patient, refused, token_of
 from tests.hub.bulk.bulk_world import Bulk, bulk_hub
 from tests.hub.sighted import caller, day, labelled, panel, same, to
 from tests.hub.sighted_world import HIDDEN, LAB, agreed, callers, observations, people, there_for
@@ -121,6 +125,38 @@ def test_what_ends_after_it_was_chosen_is_not_downloaded(bulk: Bulk, change: str
     assert GUARDED not in bulk.download(file["url"], "harbor").text
 
 
+@pytest.mark.parametrize("change", CHANGES)
+def test_the_manifest_counts_what_would_leave_now(bulk: Bulk, change: str) -> None:
+    job = bulk.kick("/$export?_type=Observation", "harbor")
+    bulk.work()
+    (before,) = bulk.manifest(job, "harbor")["output"]
+    assert before["count"] == len(bulk.lines(before["url"], "harbor"))
+    CHANGES[change](bulk)
+    now = sum(file["count"] for file in bulk.manifest(job, "harbor")["output"])
+    assert now == len(bulk.lines(before["url"], "harbor")) < before["count"]
+
+
+def test_an_earlier_version_is_closed_by_a_label_that_was_raised_since(bulk: Bulk) -> None:
+    """The version that was chosen had no label."""
+    job = bulk.kick("/$export?_type=Observation", "harbor")
+    bulk.work()
+    (file,) = bulk.manifest(job, "harbor")["output"]
+    assert "plain" in {each["id"] for each in bulk.lines(file["url"], "harbor")}
+    bulk.api.have({**bulk.api.get("/Observation/plain").json, "meta": labelled("HIV")})
+    assert "plain" not in {each["id"] for each in bulk.lines(file["url"], "harbor")}
+
+
+def test_an_earlier_version_carries_a_label_that_was_raised_since(bulk: Bulk) -> None:
+    bulk.callers["harbor"] = caller(guarded=0, never=0)
+    job = bulk.kick("/$export?_type=Observation", "harbor")
+    bulk.work()
+    (file,) = bulk.manifest(job, "harbor")["output"]
+    bulk.api.have({**bulk.api.get("/Observation/plain").json, "meta": labelled("HIV")})
+    (found,) = (each for each in bulk.lines(file["url"], "harbor") if each["id"] == "plain")
+    assert found["meta"]["versionId"] == "1"
+    assert "HIV" in {each["code"] for each in found["meta"]["security"]}
+
+
 def test_a_wider_token_downloads_no_more_than_was_chosen(bulk: Bulk) -> None:
     bulk.callers["harbor"] = replace(callers()["narrow"], who="harbor")
     job = bulk.kick("/$export?_type=Observation", "harbor")
@@ -157,15 +193,33 @@ def test_a_client_that_is_no_more_gets_nothing_more(bulk: Bulk) -> None:
     refused(bulk.as_("harbor").get(job), 403, "forbidden")
 
 
-def test_a_download_breaks_off_when_its_client_changes(bulk: Bulk, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_download_is_refused_when_its_client_changes(bulk: Bulk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing of a file that is made whole first has left then."""
+    job = bulk.kick("/$export?_type=Observation", "harbor")
+    bulk.work()
+    (file,) = bulk.manifest(job, "harbor")["output"]
+    read = downloading.resources
     monkeypatch.setattr("hub.bulk.downloading.LINES", 1)
+
+    def changing(*of: Any) -> Any:
+        bulk.callers["harbor"] = caller(holders=())
+        return read(*of)
+
+    monkeypatch.setattr(downloading, "resources", changing)
+    refused(bulk.download(file["url"], "harbor"), 403, "forbidden")
+
+
+def test_a_long_download_breaks_off_when_its_client_changes(bulk: Bulk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("hub.bulk.downloading.LINES", 1)
+    monkeypatch.setattr("hub.rest.streamed.WHOLE", 0)
     job = bulk.kick("/$export?_type=Observation", "harbor")
     bulk.work()
     answer = (
         bulk.as_("harbor")
         .app.test_client()
-        .get(f"/fhir{job}/1.ndjson", headers={"Authorization": f"Bearer {token('harbor')}"})
+        .get(f"/fhir{job}/1.ndjson", headers={"Authorization": f"Bearer {token_of('harbor')}"})
     )
+    assert "Content-Length" not in answer.headers
     pieces = answer.iter_encoded()
     assert next(pieces)
     bulk.callers["harbor"] = caller(holders=())
@@ -175,10 +229,16 @@ def test_a_download_breaks_off_when_its_client_changes(bulk: Bulk, monkeypatch: 
         json.loads(left)
 
 
-def token(name: str) -> str:
-    from tests.hub.asking import token_of
-
-    return token_of(name)
+def test_a_file_tells_its_length(bulk: Bulk) -> None:
+    """So that a client sees a connection that broke."""
+    job = bulk.kick("/$export?_type=Observation", "harbor")
+    bulk.work()
+    (file,) = bulk.manifest(job, "harbor")["output"]
+    answer = bulk.download(file["url"], "harbor")
+    assert int(answer.headers["Content-Length"]) == len(answer.data) > 0
+    packed = bulk.download(file["url"], "harbor", **{"Accept-Encoding": "gzip"})
+    assert int(packed.headers["Content-Length"]) == len(packed.data) < len(answer.data)
+    assert gzip.decompress(packed.data) == answer.data
 
 
 @pytest.mark.parametrize("method", ["GET", "DELETE"])
@@ -305,3 +365,19 @@ def test_records_of_substance_use_carry_the_notice(swept: Database) -> None:
     assert "42 CFR" in found["error"][0]["issue"][0]["diagnostics"]
     assert found["error"][0]["issue"][0]["severity"] == "information"
     assert bulk.exported("/$export?_type=Patient", "harbor").keys() == {"Patient"}
+
+
+def test_the_notice_is_there_as_soon_as_something_of_substance_use_would_leave(swept: Database) -> None:
+    """And for nobody from whom it is hidden."""
+    bulk = bulk_hub(
+        swept, {"harbor": caller(guarded=0, never=0), "closed": replace(caller(guarded=SUD_BITS), who="closed")}
+    )
+    bulk.api.have(patient("ann"), panel("ann"), observation("o", subject=to("Patient", "ann")))
+    asked = {who: bulk.kick("/$export", who) for who in ("harbor", "closed")}
+    bulk.work()
+    assert [bulk.manifest(job, who)["error"] for who, job in asked.items()] == [[], []]
+    bulk.api.have({**bulk.api.get("/Observation/o").json, "meta": labelled("SUD")})
+    (file,) = bulk.manifest(asked["harbor"], "harbor")["error"]
+    assert "42 CFR" in bulk.lines(file["url"], "harbor")[0]["issue"][0]["diagnostics"]
+    assert bulk.manifest(asked["closed"], "closed")["error"] == []
+    refused(bulk.download(f"{asked['closed']}/0.ndjson", "closed"), 404, "not-found")

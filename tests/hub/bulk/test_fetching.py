@@ -7,8 +7,7 @@ from typing import Any
 
 import pytest
 
-from hub.bulk.fetching import Fetching
-from hub.bulk.importing import CannotFetch
+from hub.bulk.fetching import CannotFetch, Fetching
 
 BODY = b'{"resourceType":"Patient","id":"ann"}\n'
 ASKED: list[str] = []
@@ -36,25 +35,29 @@ def host() -> Iterator[str]:
     server.shutdown()
 
 
+def fetched(fetch: Fetching, url: str) -> bytes:
+    return b"".join(fetch(url))
+
+
 def test_a_file_of_a_listed_host_is_fetched(host: str) -> None:
-    assert Fetching((host,), 1000)(f"http://{host}/fine") == BODY
+    assert fetched(Fetching((host,), 1000), f"http://{host}/fine") == BODY
 
 
 @pytest.mark.parametrize("path", ["/short", "/moved", "/missing"])
 def test_what_is_not_whole_or_elsewhere_is_not(host: str, path: str) -> None:
     ASKED.clear()
     with pytest.raises(CannotFetch):
-        Fetching((host,), 1000)(f"http://{host}{path}")
+        fetched(Fetching((host,), 1000), f"http://{host}{path}")
     assert [path] == ASKED
 
 
 def test_a_file_past_the_limit_is_not(host: str) -> None:
     with pytest.raises(CannotFetch, match="more than"):
-        Fetching((host,), len(BODY) - 1)(f"http://{host}/fine")
+        fetched(Fetching((host,), len(BODY) - 1), f"http://{host}/fine")
 
 
 def test_a_host_that_is_not_listed_is_not_asked(host: str) -> None:
     ASKED.clear()
     with pytest.raises(CannotFetch, match="none of those"):
-        Fetching((), 1000)(f"http://{host}/fine")
+        fetched(Fetching((), 1000), f"http://{host}/fine")
     assert ASKED == []

@@ -4,15 +4,17 @@ import json
 from typing import Any
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import select, update
 
 from hub.access import Access
-from hub.bulk.importing import CannotFetch, Importing
+from hub.bulk import files
+from hub.bulk.fetching import CannotFetch
+from hub.bulk.importing import Importing
 from hub.bulk.jobs import Job
 from hub.store.engine import Database
-from hub.store.tables_bulk import bulk_job
+from hub.store.tables_bulk import bulk_job, bulk_part
 from tests.hub.asking import BASE, mrn, observation, patient, refused
-from tests.hub.bulk.bulk_world import Bulk, bulk_hub
+from tests.hub.bulk.bulk_world import Bulk, bulk_hub, ndjson
 from tests.hub.sighted import caller, labelled, panel, to
 
 ASYNC = {"Prefer": "respond-async"}
@@ -22,10 +24,6 @@ NDJSON = ASYNC | {"Content-Type": "application/fhir+ndjson"}
 @pytest.fixture
 def bulk(swept: Database) -> Bulk:
     return bulk_hub(swept, {})
-
-
-def ndjson(*resources: Any) -> bytes:
-    return b"".join((each if isinstance(each, bytes) else json.dumps(each).encode()) + b"\n" for each in resources)
 
 
 def began(bulk: Bulk, body: bytes, who: str = "all") -> str:
@@ -138,6 +136,33 @@ def test_the_lines_go_when_all_is_done_and_the_report_when_it_expires(bulk: Bulk
     assert bulk.rows() == 3  # the job, the report and its piece
     assert bulk.api.delete(job).status_code == 202
     assert bulk.rows() == 0
+
+
+def test_an_import_that_fails_keeps_no_lines_but_its_report(bulk: Bulk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("hub.bulk.importing.PORTION", 2)
+    bulk.callers["loads"] = caller("loads")
+    job = began(bulk, ndjson(patient("canary"), patient("canary2"), patient("canary3")), "loads")
+    step, left = Importing.step, [1]
+
+    def ending(self: Importing, of: Job) -> Job | None:
+        if not left[0]:
+            bulk.callers.pop("loads")  # the client is not active any more
+        left[0] -= 1
+        return step(self, of)
+
+    monkeypatch.setattr(Importing, "step", ending)
+    bulk.work()
+    bulk.callers["loads"] = caller("loads")
+    problem = refused(bulk.as_("loads").get(job), 403, "forbidden")
+    assert "2 lines were done before" in problem["diagnostics"]
+    url = problem["diagnostics"].rpartition(" ")[2]
+    assert url.startswith(BASE)
+    assert len(bulk.lines(url, "loads")) == 2
+    with bulk.desk.database.read() as connection:
+        assert files.listed(connection, job.rpartition("/")[2])[-1].kind == files.ERROR
+        assert not any(
+            b"canary" in bytes(each) for each in connection.execute(select(bulk_part.c.content)).scalars()
+        )
 
 
 class Killed(BaseException):
@@ -261,10 +286,10 @@ def fetching(swept: Database) -> tuple[Bulk, dict[str, Any]]:
     """A hub that fetches from a host that is not there: what it answers is in the second one."""
     answers: dict[str, Any] = {}
 
-    def fetch(url: str) -> bytes:
+    def fetch(url: str) -> list[bytes]:
         if isinstance(answers[url], str):
             raise CannotFetch(answers[url])
-        return bytes(answers[url])
+        return [answers[url]]
 
     return bulk_hub(swept, {}, hosts=(LISTED,), fetch=fetch), answers
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
-from hub.feeds import applying, files, ingest, kept
+from hub.feeds import applying, files, ingest, kept, taking
 from hub.feeds.files import DONE, REFUSED
 from hub.feeds.loading import ANSWERS, Busy, Loading
 from hub.feeds.records import Resource, Subject
@@ -164,7 +164,7 @@ def test_a_name_that_cannot_be_used_is_refused(database: Database, tmp_path: Pat
 def test_a_file_is_read_by_one_at_a_time(database: Database, tmp_path: Path) -> None:
     loading = toy_loading(database, tmp_path)
     _, seq = loading.arriving(file_of(tmp_path, "a.csv", *LINES), "a.csv", loading.feeds["toy"])
-    database.writing(lambda connection: files.take(connection, seq, 2**60))
+    database.writing(lambda connection: taking.take(connection, seq, 2**60))
     with pytest.raises(Busy):
         loading.run(seq)
 

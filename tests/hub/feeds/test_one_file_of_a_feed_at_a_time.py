@@ -4,12 +4,13 @@ import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from hub import clock
-from hub.feeds import files, holding
+from hub.feeds import files, holding, taking
 from hub.feeds.holding import held
 from hub.feeds.lane import FileLane
 from hub.feeds.loading import Busy, Loading
@@ -17,6 +18,7 @@ from hub.feeds.records import Feed, Given
 from hub.store.engine import Database
 from tests.hub.feeds.toy import TOY, file_of, read_toy, stored, toy_feed, toy_loading
 
+A_LEASE = timedelta(microseconds=taking.LEASE)
 ANN = "P,ann,91234567A,Invented,1980-05-01"
 
 
@@ -85,7 +87,7 @@ def test_the_lane_leaves_a_feed_alone_whose_file_somebody_loads_by_hand(database
     with held(database, newer.seq, clock.now) as is_mine:
         assert is_mine
         assert not FileLane(loading).turn()
-    database.writing(lambda connection: files.let_go(connection, newer.seq, 0))
+    database.writing(lambda connection: taking.free(connection, newer.seq))
     assert FileLane(loading).turn()
 
 
@@ -95,9 +97,8 @@ def test_a_file_that_rests_after_a_fault_does_not_hold_its_feed(database: Databa
     first, second = (
         loading.arriving(file_of(tmp_path, name, ANN, f"L,1,{name}"), name, feed)[1] for name in ("a.csv", "b.csv")
     )
-    with held(database, first, clock.now):
-        pass
-    database.writing(lambda connection: files.let_go(connection, first, 2**60))
+    with pytest.raises(RuntimeError), held(database, first, clock.now, rests=True):
+        raise RuntimeError("a fault of the hub")
     assert loading.run(second).state == files.DONE
     with pytest.raises(Busy):
         loading.run(first)
@@ -107,14 +108,26 @@ def test_a_lease_lasts_as_long_as_the_work_and_no_longer(
     database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A step of the work may take longer than a lease: an 834 is judged for a minute before its first row."""
-    monkeypatch.setattr(files, "LEASE", 400_000)
     monkeypatch.setattr(holding, "SECONDS", 0.05)
-    loading = toy_loading(database, tmp_path)
+    at = [clock.now()]
+    loading = replace(toy_loading(database, tmp_path), now=lambda: at[0])
     _, seq = loading.arriving(file_of(tmp_path, "a.csv", ANN), "a.csv", loading.feeds["toy"])
-    with held(database, seq, clock.now) as is_mine:
+    with held(database, seq, loading.now) as is_mine:
         assert is_mine
-        time.sleep(1)
+        at[0] += 2 * A_LEASE
+        until_prolonged(database, seq, clock.micros(at[0]))
         with pytest.raises(Busy):
             loading.run(seq)
-    time.sleep(0.5)  # the process is gone
+    at[0] += 2 * A_LEASE  # the process is gone
     assert loading.run(seq).state == files.DONE
+
+
+def until_prolonged(database: Database, seq: int, now: int) -> None:
+    deadline = time.monotonic() + 60
+    while True:
+        with database.read() as connection:
+            file = files.find(connection, seq)
+        if file is not None and file.lease > now:
+            return
+        assert time.monotonic() < deadline
+        time.sleep(0.01)

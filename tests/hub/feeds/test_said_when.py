@@ -12,13 +12,12 @@ from hypothesis import strategies as st
 from sqlalchemy import select
 
 from hub.feeds import files
-from hub.feeds.ingest import Ingest
 from hub.feeds.loading import Loading
 from hub.feeds.moments import Moments
 from hub.feeds.records import Feed
 from hub.store.engine import Database
 from hub.store.tables_feeds import feed_file, feed_record
-from tests.hub.feeds.toy import file_of, load, read_toy, stored, toy_feed, toy_loading
+from tests.hub.feeds.toy import file_of, ingested, load, stored, toy_feed, toy_loading
 
 ANN, BOB = "P,ann,91234567A,Invented,1980-05-01", "P,bob,92345678C,Different,1955-11-30"
 PLACE = "L,1,Example Pier"
@@ -123,7 +122,7 @@ def _read(database: Database, feed: Feed, path: Path) -> None:
     seq = next(numbers)
     with database.write() as connection:
         files.came(connection, seq, feed, path.name, "", 2_000_000_000_000_000)
-    Ingest(database, feed, seq).run(read_toy, path, path.parent)
+    ingested(database, feed, seq, path)
 
 
 def test_a_row_that_was_said_before_what_is_kept_is_not_taken_and_stands_in_the_report(

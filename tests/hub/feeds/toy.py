@@ -1,16 +1,21 @@
 """A small source of files, made up for the tests of hub.feeds: people, and visits that name a place.
 
-`P,<key>,<cin>,<family>,<born>`, `V,<key>,<person>,<code>`, `L,<key>,<name>`, `AS,<moment>` for what follows, and
-`WHOLE` at the end of a file that names all there is. `bad` anywhere is a bad row, `stop` refuses the file. A
-subject per line, but `V`s of one person stand together.
+`P,<key>,<cin>,<family>,<born>`, `V,<key>,<person>,<code>`, `L,<key>,<name>`, `G,<key>,<cin>,<since>` for the one
+list of people (`-` before since: not any more), `AS,<moment>` for what follows, and `WHOLE` at the end of a file
+that names all there is. `bad` anywhere is a bad row, `stop` refuses the file. A subject per line, but `V`s of one
+person stand together, and all `G`s.
 """
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from hub import clock
 from hub.access import Access
+from hub.feeds import files
 from hub.feeds.arriving import Arriving
+from hub.feeds.holding import held
+from hub.feeds.ingest import Ingest
 from hub.feeds.kinds import FileKind
 from hub.feeds.loading import Loading
 from hub.feeds.records import (
@@ -57,7 +62,7 @@ def _given(line: str, number: int) -> Given:
     cells = line.split(",")
     if cells[0] == "AS":
         return AsOf(cells[1])
-    if "bad" in line or cells[0] not in ("P", "V", "L"):
+    if "bad" in line or cells[0] not in ROWS:
         return Reject("TYPE", number, "cell")
     return ROWS[cells[0]](cells, number)
 
@@ -75,7 +80,12 @@ def _place(cells: Sequence[str], number: int) -> Row:
     return Row("L", cells[1], f"place|{cells[1]}", {"name": cells[2]}, number, DIRECTORY)
 
 
-ROWS = {"P": _person, "V": _visit, "L": _place}
+def _listed(cells: Sequence[str], number: int) -> Row:
+    values = {"cin": cells[2], "since": cells[3].lstrip("-")}
+    return Row("G", cells[1], "list|1", values, number, ABOUT, deleted=cells[3].startswith("-"))
+
+
+ROWS = {"P": _person, "V": _visit, "L": _place, "G": _listed}
 
 
 def said(subject: Subject) -> Said | None:
@@ -92,7 +102,23 @@ def about(subject: Subject) -> str | None:
 
 
 def resources(subject: Subject, patient: str) -> list[Resource]:
+    if subject.key.startswith("list|"):
+        return [_list(subject)]
     return [_resource(row, patient, subject.feed) for row in subject.rows if row.kind != "P"]
+
+
+def _list(subject: Subject) -> Resource:
+    members = [
+        {
+            "entity": reference("Patient", CIN_SYSTEM, row.values["cin"]),
+            "period": {"start": row.values["since"]},
+            "inactive": row.deleted,
+        }
+        for row in subject.rows
+    ]
+    group = {"resourceType": "Group", "type": "person", "actual": True, "member": members}
+    here = sum(not one["inactive"] for one in members)
+    return group | {"identifier": [{"system": f"{subject.feed.system}/list", "value": "1"}], "quantity": here}
 
 
 def _resource(row: Kept, patient: str, feed: Feed) -> Resource:
@@ -144,3 +170,12 @@ def load(loading: Loading, path: Path, name: str = "") -> Any:
     """The file as it is after it."""
     _, seq = loading.arriving(path, name or path.name, loading.feeds["toy"])
     return loading.run(seq)
+
+
+def ingested(database: Database, feed: Feed, seq: int, path: Path) -> None:
+    """Read and kept; nothing becomes FHIR."""
+    with held(database, seq, clock.now) as hold:
+        assert hold is not None
+        ingest = Ingest(hold, feed)
+        ingest.run(read_toy, path, path.parent)
+        database.writing(lambda connection: files.end(connection, hold.taking, files.DONE, ingest.counts, 0))

@@ -3,7 +3,7 @@
 import base64
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -13,7 +13,6 @@ import pytest
 from hub import clock, outbox
 from hub.access import Access
 from hub.fhir import json
-from hub.notifications.attempts import Log
 from hub.notifications.connections import Route
 from hub.notifications.deliver import Deliveries
 from hub.notifications.events import Event, effects
@@ -138,7 +137,6 @@ class SmallHub:
         self.deliveries = Deliveries(
             self.database, own, self.secrets.get, self.look, BASE, 2, Route(hosts), self.now, lambda: 0.5, KEY
         )
-        self.deliveries = replace(self.deliveries, log=Log(self.database))
         self.handlers: dict[str, outbox.Handler] = {
             "event": FanOut(self.database, self.look, BASE, self.now),
             **self.deliveries.handlers(),

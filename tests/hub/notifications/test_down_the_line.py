@@ -14,7 +14,7 @@ from tests.hub.notifications.test_outbox import SECOND, add, claim, keys, settle
 
 
 def go_on(database: Database, work: Work, now: int = 1) -> Work | None:
-    return database.writing(lambda connection: outbox.done_and_next(connection, work, now, 60))
+    return database.writing(lambda connection: outbox.done_and_next(connection, work, outbox.Done(), now, 60))
 
 
 def test_the_next_of_the_line_is_claimed_as_the_first_is_done(database: Database) -> None:

@@ -129,7 +129,7 @@ def _in_error(harbor: Harbor) -> None:
     asked = harbor.hub.get("Subscription", "sub-1") | {"status": "error", "error": "an invented fault"}
     own.commit([single("PUT", "Subscription", id="sub-1", resource=asked)], Access.system("a test"))
     sent = Attempt("sub-1", "handshake", 0, 0, 1, "sent")
-    harbor.hub.database.writing(lambda connection: attempts.write(connection, [sent]))
+    harbor.hub.database.writing(lambda connection: attempts.write(connection, sent))
 
 
 def test_what_happens_while_a_subscription_is_in_error_is_counted_and_kept_and_not_sent(harbor: Harbor) -> None:
@@ -226,12 +226,10 @@ def test_a_binding_token_is_good_once_and_for_half_a_minute(hub: SmallHub) -> No
 
 def test_events_and_tries_are_kept_for_the_days_of_the_settings(harbor: Harbor) -> None:
     chosen = read_settings({"HUB_NOTICE_KEEP_DAYS": "2"})
-    assert harbor.hub.deliveries.log is not None
-    chores = assembly.chores(harbor.hub.database, chosen, harbor.hub.deliveries)
+    chores = assembly.chores(harbor.hub.database, chosen)
     harbor.admit("enc-1")
     harbor.hub.wait(days=1)
     harbor.admit("enc-2")
-    harbor.hub.deliveries.log.flush()
     for _, do in chores:
         do(clock.micros(harbor.hub.now()) + 86_400_000_000 + 1)
     assert numbers(harbor.events()) == [2]

@@ -2,9 +2,9 @@
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from websockets.asyncio.client import ClientConnection, connect
@@ -14,11 +14,11 @@ from hub import clock
 from hub.access import Access
 from hub.fhir import xml
 from hub.notifications import attempts, binding, sockets
-from hub.notifications.attempts import Log
+from hub.notifications.binding import Bound
 from hub.notifications.events import Event
 from hub.notifications.sockets import Sockets
 from hub.notifications.subscriptions import Subscription
-from hub.notifications.telling import Teller
+from hub.notifications.telling import Place, Said, Teller
 from hub.sight import ALL
 from tests.hub.notifications.conftest import BASE, CLIENT, KEY, SmallHub, wanted
 
@@ -37,7 +37,7 @@ def listening(hub: SmallHub, clients: dict[str, Access]) -> Iterator[Sockets]:
     hub.put(wanted("", channel="websocket"))
     hub.wait(milliseconds=5)
     hub.drive()
-    teller = Teller(hub.database, hub.look, clients.get, BASE, log=Log(hub.database), now=hub.now)
+    teller = Teller(hub.database, hub.look, clients.get, BASE, now=hub.now)
     made = Sockets("127.0.0.1", 0, KEY, teller, hub.now)
     made.start()
     yield made
@@ -245,3 +245,44 @@ def test_a_slow_websocket_delays_no_other(hub: SmallHub, listening: Sockets) -> 
             return [(await heard(quick))["focus"][0] for _ in range(5)]
 
     assert asyncio.run(asyncio.wait_for(whole(), PATIENCE)) == [f"enc-{n}" for n in range(5)]
+
+
+class Counting(Teller):
+    """Counts what it asks the database for."""
+
+    looks: ClassVar[list[int]] = []
+    follows: ClassVar[list[str]] = []
+
+    def newest(self, subscriptions: Sequence[str]) -> Mapping[str, int]:
+        self.looks.append(len(subscriptions))
+        return super().newest(subscriptions)
+
+    def follow(self, bound: Bound, places: Mapping[str, Place]) -> Said:
+        self.follows.append(bound.client)
+        return super().follow(bound, places)
+
+
+def test_websockets_that_wait_share_one_look_at_the_database(
+    hub: SmallHub, listening: Sockets, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sockets, "CHECK_SECONDS", 600)
+    Counting.looks, Counting.follows = [], []
+    before = listening.teller
+    listening.teller = Counting(before.database, before.look, before.access_of, BASE, now=hub.now)
+
+    async def whole() -> list[str]:
+        url = f"ws://127.0.0.1:{listening.port}/"
+        async with connect(url) as one, connect(url) as two, connect(url) as three:
+            for socket in (one, two, three):
+                await socket.send(bound(token(hub)))
+                await heard(socket)
+            Counting.looks.clear()
+            while len(Counting.looks) < 5:
+                await asyncio.sleep(0.05)
+            assert Counting.follows == []
+            assert set(Counting.looks) == {1}
+            hub.admit("enc-1")
+            await asyncio.to_thread(hub.drive)
+            return [(await heard(socket))["focus"][0] for socket in (one, two, three)]
+
+    assert asyncio.run(asyncio.wait_for(whole(), PATIENCE)) == ["enc-1"] * 3

@@ -3,116 +3,29 @@
 from typing import Any
 
 import pytest
-from sqlalchemy import insert
 from werkzeug.test import TestResponse
 
-from auth.tokens import token_hash
-from hub import clock
-from hub.access import Access
-from hub.fhir.bundles import Entry
 from hub.operations.member_list import ATR, CHANGE, PROVIDER
-from hub.store import merges, tables
 from hub.store.engine import Database
-from hub.transactions import Transactions
-from tests.hub.asking import BASE, Api, refused, token_of, validator
-from tests.matrix.callers import application
-
-CIN = "urn:example:cin"
-NPI = "http://hl7.org/fhir/sid/us-npi"
-PLAN, CLINIC = "Organization/plan", "Organization/clinic"
-ROLES = {
-    "plan": "plan",
-    "clinic": "ecm-provider",
-    "county": "county-behavioral-health",
-    "feeder": "hospital-feeder",
-}
-HOUR = 3_600_000_000
-SPAN = {"start": "2026-01-01", "end": "2099-12-31"}
+from tests.hub.asking import BASE, Api, refused
+from tests.hub.operations.attribution_world import (
+    ANN,
+    ANN_BY_NUMBERS,
+    CIN,
+    CLINIC,
+    NPI,
+    SPAN,
+    group,
+    have,
+    listed,
+    said,
+    status,
+)
 
 
 @pytest.fixture
 def hub(database: Database) -> Api:
-    """A plan with members Ann and Bob, a stranger, and the list of a clinic with nobody on it."""
-    merges.look_again()
-    _register(database)
-    api = Api(application(database), database, "plan")
-    _have(database, *_people(), source="Organization/registry")
-    _have(database, group())
-    return api
-
-
-def _register(database: Database) -> None:
-    now = clock.micros(clock.now())
-    with database.write() as connection:
-        for name, role in ROLES.items():
-            client = {"id": name, "name": f"Invented {name}", "role": role, "scopes": "system/*.cruds"}
-            about = {"organization": f"Organization/{name}", "purposes": "", "active": True, "created": now}
-            connection.execute(insert(tables.client).values(client | about))
-            token = {"hash": token_hash(token_of(name)), "client": name, "scopes": "system/*.cruds"}
-            connection.execute(insert(tables.token).values(token | {"issued": now, "expires": now + HOUR}))
-
-
-def _have(database: Database, *resources: dict[str, Any], source: str = PLAN) -> None:
-    """The plan's own: a list with nobody on it is there for who wrote it."""
-    own = Transactions(database, validator, lambda changes: (), BASE)
-    entries = [Entry("PUT", one["resourceType"], id=one["id"], resource=one) for one in resources]
-    own.commit(entries, Access.system("the world", source=source), many=True)
-
-
-def _people() -> list[dict[str, Any]]:
-    patients = [
-        {"resourceType": "Patient", "id": name, "identifier": [{"system": CIN, "value": name.upper()}]}
-        for name in ("ann", "bob", "stranger")
-    ]
-    coverages = [
-        {
-            "resourceType": "Coverage",
-            "id": name,
-            "status": "active",
-            "identifier": [{"system": "urn:example:card", "value": f"CARD-{name}"}],
-            "beneficiary": {"reference": f"Patient/{name}"},
-            "payor": [{"reference": PLAN}],
-        }
-        for name in ("ann", "bob")
-    ]
-    organizations = [
-        {"resourceType": "Organization", "id": name, "name": name, "identifier": [{"system": NPI, "value": number}]}
-        for name, number in (("plan", "1"), ("clinic", "2"), ("twin", "3"), ("twin2", "3"))
-    ]
-    doctor = {"resourceType": "Practitioner", "id": "dr", "identifier": [{"system": NPI, "value": "4"}]}
-    return [*patients, *coverages, *organizations, doctor]
-
-
-def group(**parts: Any) -> dict[str, Any]:
-    made = {"resourceType": "Group", "id": "list", "type": "person", "actual": True, "active": True}
-    return {**made, "managingEntity": {"reference": CLINIC}, **parts}
-
-
-def status(code: str) -> list[dict[str, Any]]:
-    return [{"url": f"{ATR}ext-attributionListStatus", "valueCode": code}]
-
-
-def said(**parameters: Any) -> dict[str, Any]:
-    return {
-        "resourceType": "Parameters",
-        "parameter": [
-            {"name": name.partition("__")[0], KEYS[name.partition("__")[0]]: value}
-            for name, value in parameters.items()
-        ],
-    }
-
-
-KEYS = {
-    "memberId": "valueIdentifier",
-    "providerNpi": "valueIdentifier",
-    "patientReference": "valueReference",
-    "providerReference": "valueReference",
-    "coverageReference": "valueReference",
-    "attributionPeriod": "valuePeriod",
-    "other": "valueString",
-}
-ANN = {"patientReference": {"reference": "Patient/ann"}, "providerReference": {"reference": CLINIC}}
-ANN_BY_NUMBERS = {"memberId": {"system": CIN, "value": "ANN"}, "providerNpi": {"value": "2"}}
+    return listed(database)
 
 
 def add(hub: Api, **parameters: Any) -> TestResponse:
@@ -208,7 +121,7 @@ def test_who_is_removed_stays_on_the_list_inactive(hub: Api, case: str) -> None:
 
 def test_a_removal_may_be_of_one_coverage_alone(hub: Api) -> None:
     covered = {"url": f"{ATR}ext-coverageReference", "valueReference": {"reference": "Coverage/ann"}}
-    _have(hub.database, group(member=[{"entity": {"reference": "Patient/ann"}, "extension": [covered]}]))
+    have(hub.database, group(member=[{"entity": {"reference": "Patient/ann"}, "extension": [covered]}]))
     other = {"coverageReference": {"reference": "Coverage/bob"}}
     refused(remove(hub, patientReference=ANN["patientReference"], **other), 422, "processing")
     remove(hub, patientReference=ANN["patientReference"], coverageReference={"reference": "Coverage/ann"})
@@ -236,7 +149,7 @@ def test_a_period_that_is_over_stays_as_it_is(hub: Api) -> None:
 
 
 def test_a_list_that_counts_its_members_goes_on_counting_them(hub: Api) -> None:
-    _have(hub.database, group(quantity=0))
+    have(hub.database, group(quantity=0))
     counts = []
     for call in (add, add, remove, add):
         assert call(hub, **ANN).status_code == 200
@@ -320,15 +233,15 @@ def test_what_does_not_say_whom_is_refused(hub: Api, case: str) -> None:
 
 def test_a_list_that_is_final_does_not_change(hub: Api) -> None:
     for code, expected in (("draft", 200), ("open", 200), ("final", 422)):
-        _have(hub.database, group(extension=status(code)))
+        have(hub.database, group(extension=status(code)))
         assert add(hub, **ANN).status_code == expected
-    _have(hub.database, group(extension=status("final"), member=[{"entity": {"reference": "Patient/ann"}}]))
+    have(hub.database, group(extension=status("final"), member=[{"entity": {"reference": "Patient/ann"}}]))
     assert remove(hub, **ANN_BY_NUMBERS | {}).status_code == 422
     assert "inactive" not in members(hub)[0]
 
 
 def test_a_group_of_other_things_is_no_list(hub: Api) -> None:
-    _have(hub.database, group(type="device"))
+    have(hub.database, group(type="device"))
     refused(add(hub, **ANN), 422, "processing")
 
 

@@ -124,7 +124,7 @@ def test_a_batch_may_ask_operations_by_get(api: Api, case: str) -> None:
 
 def test_the_capability_statement_lists_what_is_served(api: Api) -> None:
     rest = api.get("/metadata").json["rest"][0]
-    assert {row["name"] for row in rest["operation"]} == {"versions", "export", "import"}
+    assert {row["name"] for row in rest["operation"]} == {"versions", "export", "import", "process-message"}
     listed = {
         each["type"]: {row["name"]: row["definition"] for row in each["operation"]} for each in rest["resource"]
     }

@@ -3,6 +3,7 @@
 import pytest
 
 from hub.store.engine import Database
+from tests.hub.notifications.deliver.test_channels import room as room
 from tests.hub.referrals.world import World
 
 

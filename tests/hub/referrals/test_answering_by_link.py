@@ -3,7 +3,7 @@
 import base64
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -23,8 +23,11 @@ from hub.audit import journal
 from hub.audit.journal import Journal
 from hub.audit.record import Record, decoded
 from hub.audit.recorder import Recorder
+from hub.problems import Problem
+from hub.referrals.case import case_of
 from hub.referrals.link_command import add_link
 from hub.referrals.link_desk import LinkDesk
+from hub.referrals.link_letters import letter
 from hub.referrals.links import PATH, link_for, signed
 from hub.search.edges import address
 from hub.store.tables_audit import audit_pending
@@ -32,7 +35,10 @@ from hub.store.tables_auth import sign_in_failure
 from tests.auth.browsing import Browser, Page, settings
 from tests.hub.referrals.world import (
     ACT,
+    BASE,
     HOUSE,
+    HOUSE_CLIENT,
+    HUB,
     OTHER_HOUSE,
     SHELTER_CLIENT,
     World,
@@ -66,6 +72,7 @@ class Door:
     task: str
     link: str
     seen: int = 0
+    letters: list[str] = field(default_factory=list)
 
     def get(self) -> TestResponse:
         return self.browser.get(self.link)
@@ -86,7 +93,15 @@ class Door:
         return self.world.read("Task", self.task)
 
     def link_of(self, owner: str, days: int = 14, key: bytes = KEY, task: str = "") -> str:
-        return PATH + signed(link_for(task or self.task, owner, self.world.at, days), key)
+        """A new link, with the letter that stands for it."""
+        made = link_for(task or self.task, owner, self.world.at, days, f"letter-{len(self.letters)}")
+        self.letters.append(made.letter)
+        with self.world.database.read() as connection:
+            case = case_of(connection, self.task, BASE)
+        assert case is not None
+        known = replace(case.task, resource={**case.task.resource, "id": made.task})
+        self.world.have(letter(case, known, made, HUB, status="completed"))
+        return PATH + signed(made, key)
 
     def new(self) -> list[Record]:
         """What was recorded since this was asked last, beside the commits."""
@@ -143,7 +158,8 @@ def test_what_leaves_is_the_minimum_set_of_the_role(door: Door) -> None:
 def test_the_address_says_nothing_of_the_member(door: Door) -> None:
     said, _, _ = door.link.removeprefix(PATH).partition(".")
     told = base64.urlsafe_b64decode(said + "=" * (-len(said) % 4))
-    assert json.loads(told) == [door.task, HOUSE, int((door.world.at + timedelta(days=14)).timestamp())]
+    ends = int((door.world.at + timedelta(days=14)).timestamp())
+    assert json.loads(told) == [door.task, HOUSE, ends, door.letters[0]]
 
 
 def test_the_page_works_without_scripts_is_kept_nowhere_and_names_its_fields(door: Door) -> None:
@@ -233,7 +249,7 @@ def test_what_changed_meanwhile_or_is_not_legal_is_shown_anew(door: Door) -> Non
     assert door.stands()["status"] == "on-hold"
 
 
-@pytest.mark.parametrize("wrong", ["forged", "another's", "ended", "handed on", "no Task"])
+@pytest.mark.parametrize("wrong", ["forged", "another's", "ended", "handed on", "no Task", "revoked", "no letter"])
 def test_a_link_that_is_none_shows_nothing(door: Door, wrong: str) -> None:
     status = 410
     if wrong == "forged":
@@ -244,6 +260,11 @@ def test_a_link_that_is_none_shows_nothing(door: Door, wrong: str) -> None:
         door.world.later(days=14)
     elif wrong == "handed on":
         door.world.move(door.task, SHELTER_CLIENT, owner={"reference": OTHER_HOUSE})
+    elif wrong == "revoked":
+        door.world.have({**door.world.read("Communication", door.letters[0]), "status": "stopped"})
+    elif wrong == "no letter":
+        said = link_for(door.task, HOUSE, door.world.at, 14, "none")
+        door.link = PATH + signed(said, KEY)
     else:
         door.link = door.link_of(HOUSE, task="none")
     page = door.get()
@@ -302,18 +323,70 @@ def test_a_refused_answer_is_recorded_and_so_is_what_its_page_shows(door: Door) 
     assert (elsewhere.status, elsewhere.releases) == (403, ())
 
 
-def test_a_link_is_made_for_whoever_is_asked(world: World, tmp_path: Path) -> None:
+def test_a_client_does_not_make_a_revoked_link_hold_again(door: Door) -> None:
+    stopped = {**door.world.read("Communication", door.letters[0]), "status": "stopped"}
+    door.world.have(stopped)
+    for status in ("completed", "preparation"):
+        for client in (SHELTER_CLIENT, HOUSE_CLIENT):
+            with pytest.raises(Problem, match="Links to referrals are the hub's own"):
+                door.world.have({**stopped, "status": status}, access=client)
+    assert door.get().status_code == 410
+
+
+def test_when_it_is_over_only_the_state_is_told(door: Door) -> None:
+    door.send("accepted")
+    door.send("completed", **DONE)
+    page = door.get()
+    assert page.status_code == 200
+    assert "It is closed: done." in page.text
+    for gone in ("Testperson", "Example shelter", "555-0100"):
+        assert gone not in page.text
+
+
+@dataclass
+class Desk:
+    """The commands of a deployment."""
+
+    app: typer.Typer
+
+    def __call__(self, *words: str) -> Any:
+        return CliRunner().invoke(self.app, list(words))
+
+
+@pytest.fixture
+def command(world: World, tmp_path: Path) -> Desk:
     (tmp_path / "referrals.toml").write_text('organization = "Organization/hub"\n')
     said = settings(HUB_DATA_DIR=str(tmp_path), HUB_BASE_URL="https://hub.example")
     app = typer.Typer()
     app.callback()(lambda: None)
-    add_link(app, lambda: world.database, lambda: said)
-    made = lambda *words: CliRunner().invoke(app, ["link", *words])  # noqa: E731
     world.have(
         request() | {"id": "asked"}, referral(id="with-house", owner={"reference": HOUSE}), referral(id="with-hub")
     )
-    told = made("Task/with-house", "--days", "3").output.strip()
+    return Desk(add_link(app, lambda: world.writes, lambda: said))
+
+
+def test_a_link_is_made_for_whoever_is_asked(command: Desk) -> None:
+    told = command("link", "Task/with-house", "--days", "3").output.strip()
     assert told.startswith(f"https://hub.example{PATH}")
-    assert made("with-hub").exit_code == 1
-    assert made("none").exit_code == 1
-    assert made("with-house", "--days", "91").exit_code == 2
+    assert command("link", "with-hub").exit_code == 1
+    assert command("link", "none").exit_code == 1
+    assert command("link", "with-house", "--days", "91").exit_code == 2
+
+
+def test_links_are_listed_and_revoked_one_by_one(world: World, command: Desk) -> None:
+    addresses = [command("link", "with-house").output.strip() for _ in range(2)]
+    desk = LinkDesk(world.writes, access_of_link, world.rules.zone, KEY)
+    first, second = (desk.link(one.rpartition("/")[2]) for one in addresses)
+    for one in (first, second):
+        assert f"Communication/{one.letter}" in command("links").output
+        assert desk.look(one).state == "requested"
+    assert command("revoke", f"Communication/{first.letter}").exit_code == 0
+    with pytest.raises(Problem, match="revoked"):
+        desk.look(first)
+    assert desk.look(second).state == "requested"
+    listed = command("links").output
+    assert (first.letter in listed, second.letter in listed) == (False, True)
+    assert "stopped" in command("links", "--all").output
+    world.have({"resourceType": "Communication", "id": "other", "status": "completed"})
+    for none in ("Communication/other", "none"):
+        assert command("revoke", none).exit_code == 1

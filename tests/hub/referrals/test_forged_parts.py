@@ -110,11 +110,11 @@ def test_nobody_says_of_a_task_that_it_is_late_by_the_hubs_clocks(world: World, 
 
 
 def test_what_was_done_stays_with_a_referral_that_is_completed(world: World) -> None:
-    task = world.refer(owner={"reference": "Organization/house"})
-    world.move(task, HOUSE_CLIENT, status="accepted")
-    world.deliver(task)
+    task = world.refer(owner={"reference": CLINIC})
+    world.move(task, OUTSIDER, status="accepted")
+    world.deliver(task, OUTSIDER)
     with pytest.raises(Problem) as refused:
-        world.move(task, HOUSE_CLIENT, output=None)
+        world.move(task, OUTSIDER, output=None)
     assert refused.value.kind == "business-rule"
 
 
@@ -186,6 +186,6 @@ def test_a_provider_that_declined_does_not_become_the_last_one_that_was_asked(wo
     world.move(first["id"], HOUSE_CLIENT, status="rejected", statusReason={"text": "Invented: no room"})
     world.work()
     assign(world, task, OTHER_HOUSE)
-    world.move(first["id"], HOUSE_CLIENT, authoredOn=AHEAD, lastModified=AHEAD)
+    world.move(first["id"], SYSTEM, authoredOn=AHEAD, lastModified=AHEAD)
     world.work()
     assert step_of(world.read("Task", task)) == "awaiting-acceptance"

@@ -13,17 +13,17 @@ KEY, OTHER_KEY = b"a secret of the tests, 32 long!!", b"another secret of the te
 
 
 def test_a_link_says_which_task_for_whom_and_until_when() -> None:
-    made = link_for("asked", HOUSE, START, 14)
+    made = link_for("asked", HOUSE, START, 14, "letter")
     assert opened(signed(made, KEY), KEY) == made
     assert not made.has_ended(START + timedelta(days=14, seconds=-1))
     assert made.has_ended(START + timedelta(days=14))
 
 
 def test_another_key_opens_nothing_nor_does_a_changed_link() -> None:
-    text = signed(link_for("asked", HOUSE, START, 14), KEY)
+    text = signed(link_for("asked", HOUSE, START, 14, "letter"), KEY)
     assert opened(text, OTHER_KEY) is None
     said, _, signature = text.rpartition(".")
-    forged = signed(Link("other", HOUSE, 2**40), OTHER_KEY).rpartition(".")[0]
+    forged = signed(Link("other", HOUSE, 2**40, "letter"), OTHER_KEY).rpartition(".")[0]
     for wrong in ("", ".", said, f"{forged}.{signature}", text[:-1], f"{text}x", "é", "." * LONGEST, text * 9):
         assert opened(wrong, KEY) is None, wrong
 
@@ -31,7 +31,7 @@ def test_another_key_opens_nothing_nor_does_a_changed_link() -> None:
 @pytest.mark.parametrize(("owner", "days"), [("Patient/robin", 14), ("", 14), (HOUSE, 0), (HOUSE, 91)])
 def test_a_link_is_for_an_organization_and_for_some_weeks(owner: str, days: int) -> None:
     with pytest.raises(ValueError):
-        link_for("asked", owner, START, days)
+        link_for("asked", owner, START, days, "letter")
 
 
 def test_what_an_answer_lacks_is_told_by_field() -> None:

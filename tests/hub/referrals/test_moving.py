@@ -25,6 +25,7 @@ from tests.hub.referrals.world import (
     SHELTER_CLIENT,
     World,
     activity,
+    procedure,
     request,
     to,
 )
@@ -37,6 +38,7 @@ def asked(world: World) -> str:
 
 
 def test_whoever_answers_is_told_what_is_legal_and_moves(world: World, asked: str) -> None:
+    world.have(procedure() | {"id": "done"})
     house = Moving(world.writes, HOUSE_CLIENT)
     assert [one.to for one in house.legal(asked)] == ["accepted", "rejected", "on-hold"]
     assert house.move(asked, "accepted")["status"] == "accepted"

@@ -15,6 +15,7 @@ from hub.fhir.bundles import Entry, entries_of
 from hub.fhir.systems import CIN_SYSTEM, COMMUNITY_SUPPORT, SDOHCC, TASK_CODE
 from hub.referrals.assembly import clockwork, texts
 from hub.referrals.configuration import Plan, Rules, Service
+from hub.referrals.contacts import Contacts
 from hub.referrals.effects import effects
 from hub.referrals.rule import Words, rules
 from hub.referrals.terms import concept
@@ -60,6 +61,7 @@ class World:
     rules: Rules = RULES
     words: Words = field(default_factory=Words)
     at: datetime = START
+    contacts: Contacts = field(default_factory=Contacts)
 
     def now(self) -> datetime:
         return self.at
@@ -78,7 +80,8 @@ class World:
     @property
     def handlers(self) -> Mapping[str, outbox.Handler]:
         clocks = clockwork(self.rules, BASE)
-        work = ReferralWork(self.database, self.writes, self.rules, clocks, texts(self.rules), BASE, self.now)
+        said = texts(self.rules)
+        work = ReferralWork(self.database, self.writes, self.rules, clocks, said, BASE, self.now, self.contacts)
         return work.handlers()
 
     def have(self, *resources: dict[str, Any], access: Access = SYSTEM) -> list[Result]:

@@ -36,10 +36,12 @@ def test_no_key_asks_nothing(hub: Api) -> None:
         assert keyed.of_any(connection, ALL, [], 2) == []
 
 
-def test_the_newest_come_first(hub: Api) -> None:
-    _, second, third = stored(hub, "1", "1", "1")
+def test_of_each_key_the_newest_are_found(hub: Api) -> None:
+    _, second, third, other = stored(hub, "1", "1", "1", "2")
     with hub.database.read() as connection:
-        assert [row[2] for row in keyed.newest(connection, ALL, of("1"), 2)] == [third, second]
+        found = keyed.newest_of(connection, ALL, [of("1"), of("2")], 2)
+    assert {row[2] for number, row in found if number == of("1")} == {second, third}
+    assert [row[2] for number, row in found if number == of("2")] == [other]
 
 
 def test_what_may_not_be_seen_has_no_key(hub: Api) -> None:
@@ -48,7 +50,7 @@ def test_what_may_not_be_seen_has_no_key(hub: Api) -> None:
     with hub.database.read() as connection:
         assert [row[2] for _, row in keyed.of_any(connection, ALL, [number], 2)] == [patient.json["id"]]
         assert keyed.of_any(connection, Sight(), [number], 2) == []
-        assert keyed.newest(connection, Sight(), number, 2) == []
+        assert keyed.newest_of(connection, Sight(), [number], 2) == []
 
 
 def test_a_commit_asks_once_for_all_its_conditions_and_finds_the_same(hub: Api) -> None:

@@ -101,8 +101,6 @@ def test_a_message_of_other_events_has_another_id(hub: SmallHub) -> None:
 
 
 def beat(hub: SmallHub) -> None:
-    assert hub.deliveries.log is not None
-    hub.deliveries.log.flush()
     heartbeats.beat(hub.database, BASE, clock.micros(hub.now()))
     hub.drive()
 
@@ -145,6 +143,36 @@ def test_a_heartbeat_that_fails_is_not_tried_again_and_not_piled_up(hub: SmallHu
     with hub.database.read() as connection:
         kinds = [(one.kind, one.outcome, one.status) for one in attempts.listed(connection, "sub-1", 9)]
     assert kinds == [("heartbeat", "failed", 503)] * 2 + [("handshake", "sent", 0)]
+
+
+def test_right_after_the_handshake_there_is_no_heartbeat(hub: SmallHub) -> None:
+    hub.subscribe(heartbeat=60)
+    beat(hub)
+    assert beats(hub) == []
+
+
+def test_a_heartbeat_that_waits_is_not_followed_by_another(hub: SmallHub) -> None:
+    """Else they pile up where a receiver holds its line."""
+    hub.subscribe(heartbeat=60)
+    for _ in range(4):
+        hub.wait(seconds=61)
+        heartbeats.beat(hub.database, BASE, clock.micros(hub.now()))
+    assert len(hub.rows("waiting", "heartbeat")) == 1
+
+
+def test_workers_that_look_in_one_second_add_one_heartbeat(hub: SmallHub, monkeypatch: pytest.MonkeyPatch) -> None:
+    hub.subscribe(heartbeat=60)
+    hub.subscribe("sub-2", heartbeat=60)
+    hub.wait(seconds=61)
+    now = clock.micros(hub.now())
+    monkeypatch.setattr(heartbeats, "_busy", lambda *_: {"sub-2"})
+    assert heartbeats.beat(hub.database, BASE, now)
+    # the second looked before the first wrote: it knows of no row
+    monkeypatch.setattr(heartbeats, "_busy", lambda *_: set())
+    monkeypatch.setattr(heartbeats, "_not_there", lambda _, rows: rows)
+    assert heartbeats.beat(hub.database, BASE, now)
+    assert not heartbeats.beat(hub.database, BASE, now)
+    assert len(hub.rows("waiting", "heartbeat")) == 2
 
 
 @dataclass
@@ -271,7 +299,7 @@ def refusals(resource: dict[str, Any], served: Served = SERVED) -> list[str]:
         (wanted("", channel="websocket"), []),
         (wanted("", channel="websocket", heartbeat=60, content="full-resource"), []),
         (wanted("wss://receiver.example/ws", channel="websocket"), ["channel.endpoint"]),
-        (wanted("", channel="message"), ["channel.type"]),
+        (wanted("", channel="message", content="full-resource"), ["channel.endpoint"]),
         (wanted("", channel="sms"), ["channel.type"]),
     ],
 )
@@ -319,7 +347,9 @@ def test_an_event_that_fails_costs_those_before_it_nothing(hub: SmallHub) -> Non
 
     poisoned = replace(hub.deliveries, look=look)
     (work,) = hub.claim("notice")
-    assert poisoned.notice(work) == outbox.Done()
+    settled = poisoned.notice(work)
+    assert settled == outbox.Done()
+    assert hub.settle(work, settled)
     (got,) = notices(hub)
     assert numbers(got) == ["1", "2"]
-    assert [row.key for row in hub.rows("waiting")] == ["sub-1|1", "sub-1|3"]
+    assert [row.key for row in hub.rows("waiting")] == ["sub-1|3"]

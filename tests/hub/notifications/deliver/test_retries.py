@@ -4,8 +4,12 @@ from datetime import timedelta
 from itertools import pairwise
 from typing import Any
 
+import pytest
+
 from hub import outbox
+from hub.notifications import attempts
 from hub.outbox import Done, Later
+from hub.worker import Worker
 from tests.hub.notifications.conftest import SmallHub, wanted
 from tests.hub.notifications.deliver.conftest import first_notice, notices, status_of
 
@@ -124,3 +128,52 @@ def test_410_from_an_endpoint_that_was_changed_meanwhile_switches_nothing_off(hu
     settled = hub.handlers["notice"](work)
     assert isinstance(settled, Later)
     assert status_of(hub) == "requested"
+
+
+def worked(hub: SmallHub) -> Worker:
+    return Worker(hub.database, {}, {}, hub.deliveries.handlers(), now=hub.now)
+
+
+def logged(hub: SmallHub) -> list[tuple[str, int, str]]:
+    """(kind, first number, outcome) of the tries, the oldest first."""
+    with hub.database.read() as connection:
+        return [(one.kind, one.first, one.outcome) for one in reversed(attempts.listed(connection, "sub-1", 99))]
+
+
+@pytest.mark.parametrize("most", [1, 5])
+def test_a_log_that_cannot_be_written_doubles_no_notice(
+    hub: SmallHub, monkeypatch: pytest.MonkeyPatch, most: int
+) -> None:
+    hub.subscribe(most=most)
+    for number in range(1, 4):
+        hub.admit(f"enc-{number}")
+    hub.drive("event")
+
+    def full(*_: object) -> None:
+        raise OSError
+
+    monkeypatch.setattr(attempts, "write", full)
+    for _ in range(5):
+        worked(hub)._deliveries_lane()
+        hub.wait(minutes=5)
+    assert len(notices(hub)) == (1 if most == 5 else 3)
+    assert len(hub.rows("done")) == 3
+    monkeypatch.undo()
+    assert logged(hub) == [("handshake", 0, "sent")]
+
+
+def test_a_try_is_logged_in_the_commit_that_settles_its_notice(hub: SmallHub) -> None:
+    """Else a kill between them leaves one without the other."""
+    hub.subscribe()
+    for number in range(1, 4):
+        hub.admit(f"enc-{number}")
+    hub.drive("event")
+    (work,) = hub.claim("notice")
+    settled = hub.handlers["notice"](work)
+    assert logged(hub) == [("handshake", 0, "sent")]
+    with pytest.raises(ZeroDivisionError):
+        hub.database.writing(lambda c: outbox.settle(c, work, settled) and 1 // 0)
+    assert logged(hub) == [("handshake", 0, "sent")]
+    hub.settle(work, settled)
+    worked(hub)._deliveries_lane()
+    assert logged(hub) == [("handshake", 0, "sent"), *(("notice", number, "sent") for number in (1, 2, 3))]

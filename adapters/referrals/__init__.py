@@ -1,0 +1,1 @@
+"""Referrals by file: answers of providers without FHIR, and what they are asked."""

@@ -1,0 +1,1 @@
+"""What somebody wrote into the form for referrals, as FHIR."""

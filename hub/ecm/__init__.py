@@ -1,0 +1,1 @@
+"""Enhanced Care Management: outreach, enrolment, reassessment, the counts of a quarter (docs/ecm.md)."""
