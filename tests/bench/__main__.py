@@ -2,8 +2,9 @@
 
     python -m tests.bench [--quick] [--only adt,rest] [--database sqlite|postgresql|both]
 
-Everything stays on loopback and ends by itself. Figures go to the terminal and to var/bench/<date>.json;
-`python -m tests.bench.page` makes docs/benchmarks.md of the newest complete run.
+Everything stays on loopback and ends by itself. Figures go to the terminal, beside the last committed ones
+(docs/benchmarks.json), and to var/bench/<date>.json; `python -m tests.bench.page var/bench/<date>.json` puts them
+into docs/benchmarks.md.
 """
 
 import argparse
@@ -22,7 +23,22 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from tests.bench import adt, audit, bulk, facade, floor, footprint, identity, notices, rest, scale, sight, token
+from tests.bench import (
+    adt,
+    audit,
+    bulk,
+    committed,
+    facade,
+    floor,
+    footprint,
+    identity,
+    nodes,
+    notices,
+    rest,
+    scale,
+    sight,
+    token,
+)
 from tests.bench import subscriptions as told
 from tests.bench.grounds import QUICK, Ground, Size, ground
 from tests.bench.machine import machine
@@ -38,6 +54,7 @@ SECTIONS: dict[str, tuple[Callable[[Ground], Iterator[Figure]], ...]] = {
     "memory": (footprint.memory,),
     "bundle": (footprint.large_bundle,),
     "rest": (rest.rest,),
+    "nodes": (nodes.nodes,),
     "facade": (facade.facade,),
     "scale": (scale.scale,),
     "sight": (sight.sight,),
@@ -74,13 +91,15 @@ def _section(section: str, mine: Ground) -> list[Figure]:
 
 
 def show(figures: Sequence[Figure]) -> None:
-    table = Table("figure", "database", "value", "unit", "goal", "reached", "of floor")
+    last = committed.before(figures, committed.kept())
+    table = Table("figure", "database", "value", "unit", "goal", "reached", "of floor", "of the last")
     for figure in figures:
         row = BY_KEY[figure.key]
         goal = "" if figure.reached is None else f"{'≥' if row.least else '≤'} {row.goal:g}"
         reached = {None: "", True: "yes", False: "[bold red]NO"}[figure.reached]
         ratio = "" if figure.ratio is None else f"{figure.ratio:g}x"
-        table.add_row(row.title, figure.database, f"{figure.value:g}", row.unit, goal, reached, ratio)
+        of_last = f"{last[place]:g}x" if (place := (figure.key, figure.database)) in last else ""
+        table.add_row(row.title, figure.database, f"{figure.value:g}", row.unit, goal, reached, ratio, of_last)
     console.print(table)
 
 
@@ -120,9 +139,8 @@ def main() -> int:
     about = {"date": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"), "machine": machine(), "size": asdict(size)}
     figures, floors = measure(databases, sections, size)
     figures = held_against(figures, floors)
-    complete = not options.quick and databases == list(BOTH) and set(sections) == SECTIONS.keys()
     rows = {"floors": [f.row() for f in floors], "figures": [f.row() for f in figures]}
-    path = _keep({**about, "complete": complete, **rows})
+    path = _keep({**about, **rows})
     show([*(f for f in floors if f.key in BY_KEY), *figures])
     console.print(f"Kept in {path.relative_to(ROOT)}")
     return 1 if any(figure.reached is False for figure in figures) else 0

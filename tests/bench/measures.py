@@ -114,6 +114,7 @@ MATCHED = {
     "febrl4": "FEBRL 4",
     "county": "synthetic county",
 }
+NODES = {"read": "read", "create": "create Patient"}
 AUDITED = {"read": "read", "tasks": "Task by patient and status"}
 WRITES = ("create", "update", "conditional_create", "transaction")
 MEASURES = (
@@ -212,6 +213,15 @@ MEASURES = (
     Measure("bulk.export.memory", "system export, all processes at most", "MB"),
     Measure("bulk.import.rate", "import, kick-off to its report", "resources/s", 1500, True),
     Measure("bulk.import.memory", "import, all processes at most", "MB"),
+    *(
+        row
+        for name, title in NODES.items()
+        for row in (
+            Measure(f"nodes.{name}.one", f"one node: {title}", "/s", held=(POSTGRESQL,)),
+            Measure(f"nodes.{name}.two", f"two nodes: {title}", "/s", held=(POSTGRESQL,)),
+            Measure(f"nodes.{name}.times", "the second divided by the first", "", 1.7, True, held=(POSTGRESQL,)),
+        )
+    ),
     Measure("bundle.memory", "a transaction of 500 entries adds to its process, at most", "MB", 64),
     Measure("facade.memory", "FHIR API: largest process under that load, resident", "MB", 150),
     *(

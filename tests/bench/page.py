@@ -1,15 +1,15 @@
-"""docs/benchmarks.md from the newest complete run, or from several runs of some sections each:
-`python -m tests.bench.page [var/bench/….json …]`.
+"""docs/benchmarks.md from the figures in the repository (docs/benchmarks.json), with those of new runs in their
+places: `python -m tests.bench.page [var/bench/….json …]`.
 
 The figures are the run's; the sentences that explain them are here.
 """
 
-import json
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from tests.bench import committed
 from tests.bench.measures import BOTH, BY_KEY, COMPARED, FLOORS, MEASURES, SEARCHES, VIEWERS, Measure
 from tests.flows.hub_process import ROOT
 
@@ -122,8 +122,9 @@ these are what was reached at least, and nothing to compare with the table above
 | export (`python -m tests.bench.bulk`), PostgreSQL, 303,622 resources, 289 MB at most | 25,700 resources/s | 20,000 of 1,000,000: not run |
 | export, SQLite, 62,822 resources, 184 MB at most | **18,300 and 21,600 resources/s** | 20,000 |
 | import, PostgreSQL / SQLite | **1,315 / 930 to 957 resources/s** | 1,500 |
-| write to notice at 50/s with 1,000 Subscriptions (`python -m tests.bench.subscriptions`), SQLite, p50 / p95 / p99 | 0.04 / 1.9 / **2.4 s** | 1 s |
-| fan-out of one event with 10 / 100 / 1,000 / 10,000 Subscriptions, SQLite | 2.5 / 2.1 / 2.4 / 3.7 ms | less than linear |
+| write to notice at 50/s with 1,000 Subscriptions (`python -m tests.bench.subscriptions`), quiet, 13:04 UTC, SQLite, p50 / p95 / p99 | 64 / 300 / 554 ms | 1 s |
+| the same, PostgreSQL, processes call each other (ADR 22) | 68 / 137 / 173 ms | 1 s |
+| fan-out of one event with 10 / 100 / 1,000 / 10,000 Subscriptions, SQLite, quiet | 0.9 / 1.0 / 1.1 / 0.9 ms | less than linear |
 """  # noqa: E501
 HOW = """\
 ## How it is measured
@@ -175,7 +176,7 @@ def page(result: Row) -> str:
 def _about(result: Row) -> Iterator[str]:
     machine, size = result["machine"], result["size"]
     packages = ", ".join(f"{name} {version}" for name, version in machine["packages"].items())
-    yield f"Measured on {result['date'].replace('T', ' ').replace('Z', ' UTC')}."
+    yield f"Measured last on {result['date'].replace('T', ' ').replace('Z', ' UTC')}; each figure has its date."
     yield ""
     yield "| | |"
     yield "|---|---|"
@@ -183,8 +184,8 @@ def _about(result: Row) -> Iterator[str]:
     yield f"| machine | {cores}, {machine['memory_gb']} GB, {machine['kernel']} |"
     yield f"| databases | SQLite {machine['sqlite']}, PostgreSQL {machine['postgresql']} |"
     yield f"| Python | {machine['python']}; {packages} |"
-    loads = [row["more"]["load_before"] for row in result["figures"]]
-    yield f"| load average before each measurement, by its predecessors too | {min(loads):g} to {max(loads):g} |"
+    if loads := [row["more"]["load_before"] for row in result["figures"] if "load_before" in row["more"]]:
+        yield f"| load average before measurements, by their predecessors too | {min(loads):g} to {max(loads):g} |"
     yield (
         f"| size | {size['members']} members ({size['demo']} for start and memory); open loop "
         f"{size['open_loop']:g} s after {size['warm_up']:g} s, closed loop {size['closed_loop']:g} s, "
@@ -198,13 +199,18 @@ def _figures(result: Row) -> Iterator[str]:
     found = {(row["key"], row["database"]): row for row in result["figures"]}
     yield "## Figures"
     yield ""
-    yield "| figure | goal | " + " | ".join(f"{NAMES[name]} | reached | of floor" for name in BOTH) + " |"
-    yield "|---|---|" + "--:|---|--:|" * len(BOTH)
+    yield ("| figure | goal | " + " | ".join(f"{NAMES[name]} | reached | of floor" for name in BOTH) + " | when |")
+    yield "|---|---|" + "--:|---|--:|" * len(BOTH) + "---|"
     for measure in MEASURES:
         if measure.key.startswith(SIGHT):
             continue
-        cells = [_cells(measure, found.get((measure.key, name))) for name in BOTH]
-        yield f"| {measure.title} | {_goal(measure)} | " + " | ".join(cells) + " |"
+        rows = [found.get((measure.key, name)) for name in BOTH]
+        cells = " | ".join(_cells(measure, row) for row in rows)
+        yield f"| {measure.title} | {_goal(measure)} | {cells} | {_dates(rows)} |"
+
+
+def _dates(rows: Sequence[Row | None]) -> str:
+    return ", ".join(sorted({row["date"][:16].replace("T", " ") for row in rows if row}))
 
 
 def _cells(measure: Measure, row: Row | None) -> str:
@@ -260,37 +266,13 @@ def _floors(result: Row) -> Iterator[str]:
             yield f"| {measure.title} | {values[measure.key]:,g} {measure.unit} |"
 
 
-def newest_complete(paths: Sequence[Path]) -> Row:
-    """Raises LookupError where no run measured everything."""
-    for path in sorted(paths, reverse=True):
-        result: Row = json.loads(path.read_text())
-        if result["complete"]:
-            return result
-    raise LookupError("no complete run in var/bench: run `make bench` first")
-
-
-def together(paths: Sequence[Path]) -> Row:
-    """Several runs, each of some sections, as one; where two measured the same, the later run counts."""
-    results = sorted((json.loads(path.read_text()) for path in paths), key=lambda each: str(each["date"]))
-    merged: Row = dict(results[-1])
-    for each in results:
-        for row in each["figures"]:
-            if row["key"].startswith(SIGHT):
-                row["more"][RESOURCES] = each["size"]["scale"][1]
-    for name in ("figures", "floors"):
-        rows = {(row["key"], row["database"]): row for each in results for row in each[name]}
-        merged[name] = list(rows.values())
-    merged["date"] = " and ".join(each["date"] for each in results)
-    return merged
-
-
 def main() -> None:
-    chosen = [Path(name) for name in sys.argv[1:]]
-    result = together(chosen) if chosen else newest_complete(list((ROOT / "var" / "bench").glob("*.json")))
+    result = committed.together([committed.kept(), *committed.runs([Path(name) for name in sys.argv[1:]])])
     unknown = {row["key"] for row in result["figures"]} - BY_KEY.keys()
     assert not unknown, f"figures that the table does not know: {unknown}"
+    committed.keep(result)
     PAGE.write_text(page(result))
-    print(f"{PAGE.relative_to(ROOT)} is written from the run of {result['date']}")
+    print(f"{PAGE.relative_to(ROOT)} is written, as of {result['date']}")
 
 
 if __name__ == "__main__":

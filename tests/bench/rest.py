@@ -64,9 +64,9 @@ def rest(ground: Ground) -> Iterator[Figure]:
     members = ground.size.members
     for name, (requests, holds) in INTERACTIONS.items():
         with ground.serving(members) as running:
-            headers, next_request = _headers(running), requests(members)
-            _probe(running, next_request(), headers, holds)
-            found = Load(running.hub.http_port, next_request, headers, seconds=ground.size.rest).run()
+            known, next_request = headers(running), requests(members)
+            _probe(running, next_request(), known, holds)
+            found = Load(running.hub.http_port, next_request, known, seconds=ground.size.rest).run()
         yield Figure(f"rest.{name}.rate", round(found.rate, 1), ground.name)
         p50, p99 = (round(quantile(found.latencies, share) * 1e3, 2) for share in (0.5, 0.99))
         yield Figure(f"rest.{name}.p99", p99, ground.name, more={"p50": p50})
@@ -76,11 +76,11 @@ def reading(running: Running, members: int, most: int) -> None:
     """So many reads and searches."""
     for requests in (read, by_identifier):
         Load(
-            running.hub.http_port, requests(members), _headers(running), warm_up=0, seconds=60, most=most // 2
+            running.hub.http_port, requests(members), headers(running), warm_up=0, seconds=60, most=most // 2
         ).run()
 
 
-def _headers(running: Running) -> str:
+def headers(running: Running) -> str:
     return f"Authorization: Bearer {running.token()}\r\nContent-Type: application/fhir+json\r\n"
 
 
