@@ -14,10 +14,10 @@ from multiprocessing.process import BaseProcess
 from typing import Any
 
 from hub.processes import Role, die_with_parent, keep_loaded
+from hub.stopping import FINISH_SECONDS
 
 log = logging.getLogger("hub.processes")
 PAUSE_SECONDS = 0.5
-STOP_SECONDS = 8
 
 
 class Apart:
@@ -39,7 +39,7 @@ class Apart:
     def stop(self) -> None:
         self._stop.set()
         for thread in self._threads:
-            thread.join(STOP_SECONDS + 1)
+            thread.join(FINISH_SECONDS + 1)
 
     def _watch(self, name: str) -> None:
         while not self._stop.is_set():
@@ -59,7 +59,7 @@ class Apart:
 
 def _end(process: BaseProcess) -> None:
     process.terminate()
-    process.join(STOP_SECONDS)
+    process.join(FINISH_SECONDS)
     if process.is_alive():
         process.kill()
 

@@ -6,7 +6,7 @@ are processed in further ones (hub.apart). `--web`, `--mllp`, `--worker` run one
 number of each may run, with SQLite they take turns to write (hub.store.engine).
 With a certificate (Web.tls) it answers https, TLS 1.2 and 1.3; granian does not tell the application whose
 certificate a client showed.
-Ctrl-C or SIGTERM stops all; a web process whose first process was killed stops by itself.
+Ctrl-C or SIGTERM stops all (hub.stopping); a web process whose first process was killed stops by itself.
 """
 
 import ctypes
@@ -24,9 +24,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
+from hub import stopping
+from hub.listening import let_nobody_in
+
 log = logging.getLogger("hub.processes")
 PR_SET_PDEATHSIG = 1
-STOP_SECONDS = 8
 MOST_HEADERS = 48 * 1024  # bytes of a request's first line and headers; more is answered 431
 CONNECTIONS = 1024  # of each web process, waiting or being answered
 
@@ -68,7 +70,8 @@ class Tls:
 
 @dataclass(frozen=True, slots=True)
 class Web:
-    """How to serve HTTP. `beside` makes a role that runs in each web process; both are importable functions."""
+    """How to serve HTTP. `beside` makes a role that runs in each web process; both are importable functions. For
+    `drain` seconds after SIGTERM it goes on, and says at `/readyz` that it will not."""
 
     host: str
     port: int
@@ -77,20 +80,21 @@ class Web:
     app: Callable[[], Any]
     beside: Callable[[], Role] | None = None
     tls: Tls | None = None
+    drain: float = 0
 
 
 def run(web: Web | None, roles: list[Role], ready: Callable[[], None]) -> None:
     """Run until SIGINT or SIGTERM. `ready` is called when everything listens."""
     for role in roles:
         role.start()
+    ending = stopping.Together(roles)
     try:
         if web is None:
             _wait_for_signal(ready)
         else:
-            _serve(web, ready)
+            _serve(web, ready, ending.begin)
     finally:
-        for role in roles:
-            role.stop()
+        ending.end()
 
 
 def _wait_for_signal(ready: Callable[[], None]) -> None:
@@ -101,15 +105,14 @@ def _wait_for_signal(ready: Callable[[], None]) -> None:
     told.wait()
 
 
-def _serve(web: Web, ready: Callable[[], None]) -> None:
+def _serve(web: Web, ready: Callable[[], None], beside_ends: Callable[[], None]) -> None:
     _refuse_taken(web.host, web.port)
-    from granian import Granian
     from granian.constants import Interfaces
     from granian.http import HTTP1Settings
 
     # a forked process would share the listener's database connections, which SQLite and PostgreSQL both forbid
     multiprocessing.set_start_method("spawn", force=True)
-    server = Granian(
+    server = _ending_gently(web.drain, beside_ends)(
         target="wsgi:app",
         address=web.host,
         port=web.port,
@@ -119,18 +122,46 @@ def _serve(web: Web, ready: Callable[[], None]) -> None:
         # connections, not requests: with as many as threads, those that stay open would shut out all others
         backpressure=CONNECTIONS,
         http1_settings=HTTP1Settings(max_buffer_size=MOST_HEADERS),
-        log_level="warning",  # type: ignore[arg-type]
+        log_level="warning",
         respawn_failed_workers=True,
         respawn_interval=0.5,
-        workers_kill_timeout=STOP_SECONDS,
+        workers_kill_timeout=stopping.FINISH_SECONDS,
         **_tls(web.tls),
     )
     keep_loaded()
     os.environ.setdefault("MALLOC_ARENA_MAX", "2")  # glibc else keeps memory for each thread of the web process
     server.on_startup(ready)
     server.serve(
-        spawn_target=partial(_web_process, web.beside), target_loader=partial(_loaded, web.app), wrap_loader=False
+        spawn_target=partial(_web_process, web.port, web.beside),
+        target_loader=partial(_loaded, web.app),
+        wrap_loader=False,
     )
+
+
+def _ending_gently(drain: float, beside_ends: Callable[[], None]) -> Any:
+    """granian's server, whose end begins with a farewell."""
+    from granian import Granian
+
+    class Server(Granian):  # type: ignore[misc,valid-type]
+        def __init__(self, *args: Any, **options: Any):
+            super().__init__(*args, **options)
+            self.farewell = stopping.Farewell(drain, self._tell)
+
+        def signal_handler_interrupt(self, number: int, *frame: Any) -> None:
+            self.farewell.told(number)
+            super().signal_handler_interrupt(number, *frame)
+
+        def shutdown(self, exit_code: int = 0) -> None:
+            self.farewell.wait()
+            beside_ends()
+            super().shutdown(exit_code)
+
+        def _tell(self) -> None:
+            for process in self.wrks:
+                if process.is_alive():
+                    os.kill(process.inner.pid, signal.SIGUSR1)
+
+    return Server
 
 
 def _tls(files: Tls | None) -> dict[str, Any]:
@@ -176,34 +207,42 @@ def _refuse_taken(host: str, port: int) -> None:
             raise PortTaken(f"{host}:{port} cannot be listened on: {error.strerror}") from None
 
 
-def _web_process(beside: Callable[[], Role] | None, *args: Any, **options: Any) -> None:
+def _web_process(port: int, beside: Callable[[], Role] | None, *args: Any, **options: Any) -> None:
     """Runs in the web process, around granian's own worker."""
     from granian import _signals
     from granian.server.mp import MPServer
 
-    _signals.set_sync_signals = _stop_once
+    stopping.begin_when_told()
     die_with_parent()
     role = beside() if beside else None
+    ending = stopping.Together([role] if role else [])
+    _signals.set_sync_signals = partial(_stop_once, port, ending.begin)
     if role:
         role.start()
     try:
         MPServer._spawn_wsgi_worker(*args, **options)
     finally:
-        if role:
-            role.stop()
+        ending.end()
 
 
-def _stop_once() -> Any:
+def _stop_once(port: int, beside_ends: Callable[[], None]) -> Any:
     """In place of granian's own handlers. Ctrl-C brings the web process two signals, the terminal's SIGINT and the
-    first process' SIGTERM, and granian 2.8 then waits for ever, half of the time: only SIGTERM counts, and once."""
+    first process' SIGTERM, and granian 2.8 then waits for ever, half of the time: only SIGTERM counts, and once.
+    granian then closes the port, and finishes what it answers."""
     from granian._granian import WorkerSignal
 
     event, told = WorkerSignal(), threading.Event()
 
+    def end() -> None:
+        let_nobody_in(port)
+        event.set()
+
     def stop(*_: Any) -> None:
         if not told.is_set():
             told.set()
-            event.set()
+            stopping.begin()
+            beside_ends()
+            threading.Thread(target=end, name="stopping").start()
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, stop)

@@ -23,6 +23,7 @@ def site(settings: Settings, app: Callable[[], Any], beside: Callable[[], Any] |
         app,
         beside,
         _tls(settings),
+        settings["HUB_DRAIN_SECONDS"],
     )
 
 

@@ -7,6 +7,7 @@ revision = "0018"
 down_revision = "0017"
 branch_labels = None
 depends_on = None
+oldest = "0018"  # earlier releases write the column that goes
 
 
 def upgrade() -> None:
