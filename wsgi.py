@@ -25,7 +25,7 @@ def main() -> None:
     """The command `hub`."""
     os.umask(0o077)  # the database, the keys and the demo's messages are for the hub's user alone
     try:
-        begin_log()
+        begin_log("first")
         from hub.front.commands import command_line
 
         command_line()()

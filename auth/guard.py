@@ -3,7 +3,8 @@
 Rules: RFC 6750 (Authorization header only; sections 2 and 3.1) and the 401 of
 https://hl7.org/fhir/R4/http.html#Status-Codes
 A token is looked up by its SHA-256 together with its client and its person, and remembered for at most 10 s in a
-bounded cache: who is disabled is out within 10 s. Expiry is checked at every request.
+bounded cache: who is disabled is out within 10 s. Expiry is checked at every request, by this node's clock; with
+PostgreSQL at each look-up also by the database's: a node whose clock is behind takes no token 60 s after its end.
 Who was merged into another Patient is that one: a member's own app, and a launch about a former Patient
 (docs/identity.md).
 Refuses: no token (401), expired, unknown or revoked ones and anything else that is not our token, such as an
@@ -22,9 +23,10 @@ from hmac import compare_digest
 from typing import Any
 from urllib.parse import parse_qsl
 
-from sqlalchemy import Connection, Row, bindparam, select, true
+from sqlalchemy import BigInteger, Connection, Row, bindparam, literal_column, select, true
 
 from auth import break_glass, persons, scopes, sights, tokens, users
+from auth.assertion import SKEW_SECONDS
 from auth.clients import client_of
 from auth.tokens import token_hash
 from hub.access import Access
@@ -41,9 +43,11 @@ CACHE_MICROSECONDS = 10_000_000
 CACHE_SIZE = 4096
 
 _BEARER = re.compile(r"bearer +([A-Za-z0-9_-]{43})", re.IGNORECASE)  # 32 bytes, base64url
-_LOOKUP = (
-    select(
+_CLOCKS = {"sqlite": "0", "postgresql": "(extract(epoch FROM clock_timestamp()) * 1000000)::bigint"}
+_LOOKUP = {
+    dialect: select(
         client,
+        literal_column(theirs, BigInteger).label("theirs"),
         token.c.scopes.label("granted"),
         token.c.expires.label("ends"),
         token.c.certificate.label("bound"),
@@ -52,7 +56,8 @@ _LOOKUP = (
     )
     .join_from(token, client, token.c.client == client.c.id)
     .where(token.c.hash == bindparam("hash"), client.c.active == true())
-)
+    for dialect, theirs in _CLOCKS.items()
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,9 +120,11 @@ class Guard:
 
     def _row(self, digest: bytes, at: int) -> _Known | None:
         def known(connection: Connection) -> _Known | None:
-            row = connection.execute(_LOOKUP, {"hash": digest}).first()
-            access = self._access(connection, row, at) if row else None
-            if row is None or access is None:
+            row = connection.execute(_LOOKUP[connection.dialect.name], {"hash": digest}).first()
+            if row is None or row.ends + SKEW_SECONDS * 1_000_000 <= row.theirs:
+                return None
+            access = self._access(connection, row, at)
+            if access is None:
                 return None
             until = min(row.ends, row.expires or row.ends, at + CACHE_MICROSECONDS)
             return _Known(access, at, until, row.bound)

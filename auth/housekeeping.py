@@ -1,8 +1,9 @@
 """Forgets tokens, codes, assertions, sessions, launches and failed sign-ins that are past use.
 
-An assertion's jti is kept past its expiry by the clock skew allowed between nodes: forgotten sooner, a node
-whose clock is behind would take it again. A code is kept for a day, a used refresh token as long as an unused one:
-who shows one again ends its family.
+An assertion's jti is kept for two hours past its expiry: forgotten sooner, a node whose clock is behind, or was set
+back by an hour, would take it again. Access tokens end where the clock is set back (hub.set_back): by its new time
+they would be good for longer than their client was told. A code is kept for a day, a used refresh token as long as
+an unused one: who shows one again ends its family.
 """
 
 from datetime import datetime, timedelta
@@ -11,7 +12,7 @@ from sqlalchemy import Connection, Table, delete, select, tuple_
 
 from auth import throttle
 from auth.assertion import SKEW_SECONDS
-from hub import clock
+from hub import clock, set_back
 from hub.store.engine import Database
 from hub.store.tables import assertion, token
 from hub.store.tables_auth import authorization_code, launch_context, refresh_token, user_session
@@ -19,11 +20,12 @@ from hub.worker import Chore
 
 BATCH = 1000
 DAY = 86_400
+CLOCKS = 7_200
 
 # each with the seconds that its rows are kept past their end
 KEPT: tuple[tuple[Table, int], ...] = (
     (token, SKEW_SECONDS),
-    (assertion, SKEW_SECONDS),
+    (assertion, CLOCKS),
     (authorization_code, DAY),
     (refresh_token, SKEW_SECONDS),
     (user_session, SKEW_SECONDS),
@@ -40,7 +42,13 @@ def chores(database: Database, lock_minutes: int) -> list[Chore]:
     return [
         Chore(timedelta(minutes=1), lambda _: database.writing(lambda c: forget_expired(c, clock.now()))),
         Chore(timedelta(minutes=10), lambda _: database.writing(forget_failures)),
+        *set_back.chores(database, end_tokens),
     ]
+
+
+def end_tokens(connection: Connection) -> None:
+    """Clients ask for another one, as they do every few minutes."""
+    connection.execute(delete(token))
 
 
 def forget_expired(connection: Connection, now: datetime, batch: int = BATCH) -> int:

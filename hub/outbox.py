@@ -242,9 +242,11 @@ def _end(connection: Connection, work: Work, **values: Any) -> bool:
     return connection.execute(update(outbox).where(*mine).values(values)).rowcount == 1
 
 
-def release(connection: Connection) -> None:
-    """Make all waiting work due now: for the start of a hub that is the only one on its database."""
-    connection.execute(update(outbox).where(outbox.c.state == WAITING, outbox.c.due > 0).values(due=0))
+def release(connection: Connection, until: int) -> None:
+    """Make due now what is due by then, the end of any lease: for the start of a hub that is the only one on its
+    database. What waits longer waits on: receivers that fail are not all asked at once because the hub started."""
+    leased = (outbox.c.state == WAITING, outbox.c.due > 0, outbox.c.due <= until)
+    connection.execute(update(outbox).where(*leased).values(due=0))
 
 
 def listed(connection: Connection, state: str = DEAD, limit: int = 100) -> list[Entry]:

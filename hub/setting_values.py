@@ -43,6 +43,14 @@ def from_zero(text: str) -> int:
     return number
 
 
+def drain(text: str) -> int:
+    """Seconds; with what follows (hub.stopping) less than 30."""
+    number = int(text)
+    if not 0 <= number <= 8:
+        raise ValueError
+    return number
+
+
 def password_length(text: str) -> int:
     """NIST SP 800-63B: nothing shorter than eight."""
     number = int(text)
@@ -62,6 +70,12 @@ def level(text: str) -> str:
     if level not in ("DEBUG", "INFO", "WARNING", "ERROR"):
         raise ValueError
     return level
+
+
+def log_format(text: str) -> str:
+    if text not in ("text", "json"):
+        raise ValueError
+    return text
 
 
 def flag(text: str) -> bool:

@@ -5,7 +5,7 @@ from hub.setting_values import Setting, from_zero, positive
 INBOX: tuple[Setting, ...] = (
     Setting(
         "HUB_INBOX_TRIES",
-        "8",
+        "5",
         "Tries after which a message that ends in a fault of the hub is dead: a person must look (docs/inbox.md).",
         positive,
     ),

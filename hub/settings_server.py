@@ -1,6 +1,19 @@
 """Settings of the machine and the web server: where things are, who connects, how much is too much."""
 
-from hub.setting_values import Setting, deletes, flag, from_zero, level, networks, origins, port, positive, token
+from hub.setting_values import (
+    Setting,
+    deletes,
+    drain,
+    flag,
+    from_zero,
+    level,
+    log_format,
+    networks,
+    origins,
+    port,
+    positive,
+    token,
+)
 
 SERVER: tuple[Setting, ...] = (
     Setting(
@@ -38,6 +51,13 @@ SERVER: tuple[Setting, ...] = (
         positive,
     ),
     Setting("HUB_WEB_THREADS", "4", "Threads of each web process.", positive),
+    Setting(
+        "HUB_DRAIN_SECONDS",
+        "5",
+        "After SIGTERM the web server answers for so long as before, with 503 at `/readyz`, so that balancers "
+        "leave; at most 8. Ctrl-C does not wait.",
+        drain,
+    ),
     Setting("HUB_MAX_BODY_BYTES", "10485760", "Largest request body; more is answered 413.", positive),
     Setting(
         "HUB_MAX_BUNDLE_ENTRIES",
@@ -76,15 +96,14 @@ SERVER: tuple[Setting, ...] = (
         "HUB_RATE_PER_SECOND",
         "1000",
         "Requests a second that a client may keep up, all web processes of a node together; more is answered 429. "
-        "`0` is no limit. Nodes do not count together.",
+        "`0` is no limit. Nodes tell each other once a second.",
         from_zero,
     ),
     Setting("HUB_RATE_BURST", "5000", "Requests that a client which was silent may make at once.", positive),
     Setting(
         "HUB_DAILY_QUOTA",
         "0",
-        "Requests of a client from one midnight (UTC) to the next, on each node; more is answered 429. "
-        "`0` is no limit.",
+        "Requests of a client from one midnight (UTC) to the next; more is answered 429. `0` is no limit.",
         from_zero,
     ),
     Setting(
@@ -134,4 +153,17 @@ SERVER: tuple[Setting, ...] = (
         token,
     ),
     Setting("HUB_LOG_LEVEL", "warning", "`debug`, `info` (a line a request), `warning` or `error`.", level),
+    Setting(
+        "HUB_LOG_FORMAT",
+        "text",
+        "`text`, or `json`: an object a line, with time (UTC), level, logger, role and pid of the process, "
+        "message, and the trace where there is one.",
+        log_format,
+    ),
+    Setting(
+        "OTEL_EXPORTER_OTLP_ENDPOINT",
+        "",
+        "Where traces go, by OTLP over HTTP, such as `http://collector:4318` (docs/tracing.md); empty means that "
+        "there are none. OpenTelemetry's other variables (`OTEL_…`) hold as its specification says.",
+    ),
 )

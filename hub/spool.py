@@ -22,6 +22,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    bindparam,
     delete,
     inspect,
     select,
@@ -51,6 +52,9 @@ table = Table(
     Column("member", BigInteger),
     UniqueConstraint("source", "feed", "control_id", name="inbox_message"),
 )
+KEY = ("source", "feed", "control_id")
+# by its key, too: somebody else may have moved the row meanwhile, and SQLite gives its number to the next one
+_MOVED = delete(table).where(*(table.c[name] == bindparam(f"of_{name}") for name in ("seq", *KEY)))
 _OLDEST = select(table).order_by(table.c.seq).limit(BATCH)
 
 
@@ -78,9 +82,11 @@ class Spool:
             rows = [dict(row) for row in connection.execute(_OLDEST).mappings()]
         if not rows:
             return 0
-        seqs = [row.pop("seq") for row in rows]
+        moved = [{f"of_{name}": row[name] for name in ("seq", *KEY)} for row in rows]
+        for row in rows:
+            del row["seq"]
         self._inbox.writing(lambda connection: inbox.take_over(connection, rows))
-        self._own.writing(lambda connection: connection.execute(delete(table).where(table.c.seq.in_(seqs))))
+        self._own.writing(lambda connection: connection.execute(_MOVED, moved))
         return len(rows)
 
     def close(self) -> None:

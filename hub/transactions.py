@@ -16,7 +16,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from hub import clock, targets
+from hub import clock, targets, traced
 from hub.access import Access
 from hub.decided import Along as Along
 from hub.decided import Decided
@@ -36,6 +36,7 @@ from hub.shown_part import ShownPart
 from hub.sight import ALL
 from hub.store import merges, parameters, write
 from hub.store.batch import Batch
+from hub.store.calls import OUTBOX
 from hub.store.conditions import Ahead
 from hub.store.engine import Database, Overtaken
 from hub.store.read import Stored
@@ -123,6 +124,7 @@ class Transactions:
         """Do all entries or none; results in the entries' order. `inside` runs in the same database
         transaction, last. `many`: errors name the entry of a Bundle. `audit` makes the records that are written in
         the same transaction, too; the hub's own writes have the usual one. Raises Problem."""
+        entries = traced.brought(entries)
         audit = audit or (self._audit(entries, access) if self._audit else None)
         parameters.look(self._database)
         if self._rewriting is None:
@@ -130,6 +132,14 @@ class Transactions:
         for entry in entries:
             with named(entry, many):
                 self._check(entry, access, many)
+        with traced.committing(entries):
+            results = self._committed(entries, access, inside, many, audit)
+        self._database.call(OUTBOX)
+        return results
+
+    def _committed(
+        self, entries: Sequence[Entry], access: Access, inside: Inside | None, many: bool, audit: Along | None
+    ) -> list[Result]:
         if inside is None and targets.are_simple(entries):
             with suppress(Overtaken):
                 return self._database.at_once(
@@ -222,6 +232,7 @@ class Transactions:
         changes = list(work.changes.values())
         searched = [change for change in changes if change.type == parameters.TYPE]
         batch = replace(self._batch(work, whose, lock), persons=_persons(found, access))
+        batch = replace(batch, outbox=traced.with_rows(batch.outbox, found))
         members.settle(work.changes.items())
         return Decided([results[id(entry)] for entry in entries], batch, searched, headers, members)
 

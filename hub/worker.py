@@ -6,10 +6,10 @@ a message; what it raises decides where the message waits. Nothing is dropped he
 
 import logging
 import os
+import signal
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from itertools import groupby
@@ -18,23 +18,25 @@ from typing import Protocol, runtime_checkable
 from sqlalchemy import Connection
 
 from hub import clock, outbox
-from hub.bell import Bell
 from hub.inbox import work as inbox
 from hub.inbox.messages import REFUSED, Message
 from hub.inbox.parking import Park as Park
+from hub.lanes import Hold, Lane, Lanes
 from hub.problems import Problem
 from hub.settling import named, settle
+from hub.stopping import WORK_SECONDS
+from hub.store.calls import INBOX, OUTBOX, Hearing
 from hub.store.engine import Database
 
 log = logging.getLogger("hub.worker")
 LEASE = timedelta(seconds=60)
-IDLE_SECONDS = 0.2
 SOON_SECONDS = 0.05  # where another process may have brought something
-BROKEN_SECONDS = 1.0
 BATCH = 20
 LINE_SECONDS = 1.0  # that a lane goes on with one line while others may wait
-NICENESS = 10
-FOLLOWING = ("_messages_lane", "_work_lane", "_deliveries_lane")
+MESSAGES, WORK, DELIVERIES = FOLLOWING = ("_messages_lane", "_work_lane", "_deliveries_lane")
+CALLED: dict[str | None, tuple[str, ...]] = {INBOX: (MESSAGES,), OUTBOX: (WORK, DELIVERIES)}
+STAND_INS = 4  # for lanes that a message or a piece of local work holds
+MOST_DELIVERIES = 32  # that wait for slow receivers at the same time
 TRANSIENT = ("busy", "no-space", "exception")
 
 
@@ -86,24 +88,28 @@ class Worker:
     parked: Mapping[str, ParkedHandler] = field(default_factory=dict)
     files: Callable[[], bool] | None = None  # a lane for what takes minutes (hub.feeds.lane)
     bulk: Callable[[], bool] | None = None  # and one for bulk jobs (hub.bulk.lane)
+    give_up: Callable[[], None] = lambda: os.kill(os.getpid(), signal.SIGKILL)  # what hangs cannot be ended else
     _walks: dict[int, inbox.Walk] = field(default_factory=dict)
-    _bells: dict[str, Bell] = field(default_factory=dict)  # by the name of a lane
-    _stop: threading.Event = field(default_factory=threading.Event)
-    _threads: list[threading.Thread] = field(default_factory=list)
+    _lanes: Lanes = field(init=False)
+    _hearing: Hearing | None = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._lanes = Lanes(FOLLOWING, lambda: self.give_up())
+        self._hearing = self.database.hearing(self.heard)
 
     def start(self) -> None:
         """Start the lanes: inbox, local work, deliveries, chores, files, bulk jobs."""
-        messages = [self._messages_lane] * (self.message_lanes if self.messages else 0)
-        work = [self._work_lane] if self.work else []
-        chores = [self._chores_lane] if self.chores else []
-        deliveries = [self._deliveries_lane] * (self.delivery_lanes if self.deliveries else 0)
-        files = [lane for lane in (self.files, self.bulk) if lane]
-        for number, lane in enumerate((*messages, *work, *chores, *deliveries, *files)):
-            bell = self._bells.setdefault(lane.__name__, Bell())
-            name = f"worker-{number}{lane.__name__}"
-            thread = threading.Thread(target=self._run, args=(lane, bell), name=name, daemon=True)
-            self._threads.append(thread)
-            thread.start()
+        many, wide = self.message_lanes, self.delivery_lanes
+        lanes = [
+            (self.messages, Lane(self._messages_lane, many, many + STAND_INS, SOON_SECONDS, on_held=self._let_go)),
+            (self.work, Lane(self._work_lane, 1, 1 + STAND_INS, SOON_SECONDS)),
+            (self.chores, Lane(self._chores_lane)),
+            (self.deliveries, Lane(self._deliveries_lane, wide, max(wide, MOST_DELIVERIES), patience=0.5)),
+            *((turn, Lane(turn)) for turn in (self.files, self.bulk) if turn),
+        ]
+        self._lanes.start([lane for wanted, lane in lanes if wanted])
+        if self._hearing:
+            self._hearing.start()
 
     def of_messages(self) -> "Worker":
         """The part of it that processes messages and bulk jobs, for a process of its own: both take its time
@@ -116,34 +122,17 @@ class Worker:
 
     def wake(self) -> None:
         """There may be something to do: look now, do not wait for the next look round."""
-        self._ring(*self._bells)
+        self._lanes.ring()
 
-    def _ring(self, *lanes: str) -> None:
-        for lane in lanes:
-            if bell := self._bells.get(lane):
-                bell.ring()
+    def heard(self, kind: str | None) -> None:
+        """Another process called (hub.store.calls): the lanes of that kind of work look now; None: all that may."""
+        self._lanes.ring(*CALLED.get(kind, FOLLOWING))
 
-    def stop(self, seconds: float = 4) -> None:
+    def stop(self, seconds: float = WORK_SECONDS) -> None:
         """Finish what is in hand, claim no more. What takes longer is left: its lease ends, it is done again."""
-        self._stop.set()
-        for bell in self._bells.values():
-            bell.end()
-        deadline = time.monotonic() + seconds
-        for thread in self._threads:
-            thread.join(max(0.0, deadline - time.monotonic()))
-
-    def _run(self, lane: Callable[[], bool], bell: Bell) -> None:
-        _step_back()
-        idle = SOON_SECONDS if lane in (self._messages_lane, self._work_lane) else IDLE_SECONDS
-        while not self._stop.is_set():
-            try:
-                if lane():
-                    self._ring(*FOLLOWING)  # what one lane did may be work for another
-                else:
-                    bell.wait(idle)
-            except Exception as error:
-                log.error("%s: %s; goes on", threading.current_thread().name, named(error))
-                self._stop.wait(BROKEN_SECONDS)
+        if self._hearing:
+            self._hearing.stop()
+        self._lanes.stop(seconds)
 
     def _messages_lane(self) -> bool:
         walk = self._walks.setdefault(threading.get_ident(), inbox.Walk())
@@ -154,18 +143,28 @@ class Worker:
         claimed = self.database.writing(
             lambda connection: inbox.claim(connection, self._micros(), LEASE.seconds, BATCH, self.tries, walk)
         )
-        for source, several in groupby(claimed, lambda message: message.source):
-            self._messages(source, list(several))
+        with self._lanes.over(MESSAGES, claimed) as hold:
+            for source, several in groupby(claimed, lambda message: message.source):
+                self._messages(source, list(several), hold)
         return bool(claimed)
 
-    def _messages(self, source: str, several: Sequence[Message]) -> None:
+    def _messages(self, source: str, several: Sequence[Message], hold: Hold) -> None:
         handler = self.messages[source]
         if len(several) > 1 and isinstance(handler, Together):
             for message, outcome in zip(several, handler.together(several), strict=True):
                 self._ended(message, outcome)
+                hold.ended()
             return
         for message in several:
             self._ended(message, _outcome_of(handler, message))
+            hold.ended()
+
+    def _let_go(self, several: Sequence[Message]) -> None:
+        """What was taken together and does not end: one of them is to blame, the others must not wait for it."""
+        log.error("%d messages from %s on are held: they are taken one by one", len(several), several[0].seq)
+        if len(several) > 1:
+            now = self._micros()
+            self.database.writing(lambda connection: inbox.let_go(connection, several, now, self.tries))
 
     def _ended(self, message: Message, outcome: Exception | None) -> None:
         """What a handler raised decides where the message waits."""
@@ -210,8 +209,10 @@ class Worker:
         leaves rows that are done again."""
         claimed = self._claim(self.work, BATCH)
         outcomes: list[tuple[outbox.Work, outbox.Outcome]] = []
-        for kind, several in groupby(claimed, lambda one: one.kind):
-            outcomes += self._worked(self.work[kind], list(several))
+        with self._lanes.over(WORK, claimed) as hold:
+            for kind, several in groupby(claimed, lambda one: one.kind):
+                outcomes += self._worked(self.work[kind], list(several))
+                hold.looks = 0
         self._settle(outcomes)
         return bool(claimed)
 
@@ -230,13 +231,14 @@ class Worker:
         commit that takes the next of its line."""
         claimed = self._claim(self.deliveries, 1)
         if claimed:
-            self._ring("_deliveries_lane")  # there may be more, of other lines
+            self._lanes.ring(DELIVERIES)  # there may be more, of other lines
         until = time.monotonic() + LINE_SECONDS
         one = claimed[0] if claimed else None
         while one is not None:
-            outcome = self._outcome(self.deliveries[one.kind], one)
+            with self._lanes.over(DELIVERIES, [one]):
+                outcome = self._outcome(self.deliveries[one.kind], one)
             is_done = isinstance(outcome, outbox.Done) and not outcome.reason
-            if not is_done or time.monotonic() > until or self._stop.is_set():
+            if not is_done or time.monotonic() > until or self._lanes.stopped.is_set():
                 self._settle([(one, outcome)])
                 break
             one = self._next(one, outcome)
@@ -249,12 +251,12 @@ class Worker:
         return settle(self.database, settled, [ended])
 
     def _chores_lane(self) -> bool:
-        last = {id(chore): 0 for chore in self.chores}
-        while not self._stop.wait(1):
+        due = {id(chore): 0.0 for chore in self.chores}  # not by the clock: that may be set back
+        while not self._lanes.stopped.wait(1):
             for chore in self.chores:
-                if self._micros() - last[id(chore)] >= chore.every / clock.MICROSECOND:
-                    last[id(chore)] = self._micros()
-                    if self._done(chore, last[id(chore)]):
+                if time.monotonic() >= due[id(chore)]:
+                    due[id(chore)] = time.monotonic() + chore.every.total_seconds()
+                    if self._done(chore, self._micros()):
                         self.wake()
         return False
 
@@ -294,12 +296,6 @@ class Worker:
         return clock.micros(self.now())
 
 
-def _step_back() -> None:
-    """Let who waits for an answer go first: Linux knows a niceness for each thread."""
-    with suppress(OSError, AttributeError):
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)
-
-
 def _outcome_of(handler: MessageHandler, message: Message) -> Exception | None:
     try:
         handler(message)
@@ -308,9 +304,10 @@ def _outcome_of(handler: MessageHandler, message: Message) -> Exception | None:
     return None
 
 
-def release_leases(database: Database) -> None:
+def release_leases(database: Database, now: clock.Clock = clock.now) -> None:
     """What a killed process of this node held is free again. Only where no other process can hold any: SQLite."""
     if database.is_sqlite:
+        until = clock.micros(now() + LEASE)
         with database.write() as connection:
             inbox.release(connection)
-            outbox.release(connection)
+            outbox.release(connection, until)

@@ -11,6 +11,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+AN_HOUR = timedelta(hours=1)
+
 
 @dataclass(frozen=True)
 class Papers:
@@ -52,10 +54,10 @@ class Authority:
         signed = made.sign(self._key, hashes.SHA256())
         self.cert.write_bytes(signed.public_bytes(serialization.Encoding.PEM))
 
-    def sign(self, name: str, *hosts: str) -> Papers:
-        """A certificate for these hosts (127.0.0.1 and localhost if none is named)."""
+    def sign(self, name: str, *hosts: str, ends: timedelta = AN_HOUR) -> Papers:
+        """A certificate for these hosts (127.0.0.1 and localhost if none is named) that ends so long after now."""
         key = ec.generate_private_key(ec.SECP256R1())
-        made = _begun(_named(name), self._subject, key.public_key())
+        made = _begun(_named(name), self._subject, key.public_key(), ends)
         names = x509.SubjectAlternativeName([_alternative(host) for host in hosts or ("127.0.0.1", "localhost")])
         signed = made.add_extension(names, critical=False).sign(self._key, hashes.SHA256())
         papers = Papers(self._folder / f"{name}.pem", self._folder / f"{name}.key", signed)
@@ -85,7 +87,9 @@ def _alternative(host: str) -> x509.GeneralName:
         return x509.DNSName(host)
 
 
-def _begun(subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicKey) -> x509.CertificateBuilder:
+def _begun(
+    subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicKey, ends: timedelta = AN_HOUR
+) -> x509.CertificateBuilder:
     now = datetime.now(UTC)
     return (
         x509.CertificateBuilder()
@@ -93,6 +97,6 @@ def _begun(subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicKey
         .issuer_name(issuer)
         .public_key(key)
         .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(minutes=5))
-        .not_valid_after(now + timedelta(hours=1))
+        .not_valid_before(min(now, now + ends) - timedelta(minutes=5))
+        .not_valid_after(now + ends)
     )

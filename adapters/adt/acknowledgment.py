@@ -16,6 +16,7 @@ Error = tuple[str, str, str]  # table 0357 code, place such as PID-7, text
 
 DEFAULT_VERSION = "2.5.1"
 _VERSION = re.compile(r"2\.(?:[1-8]|3\.1|5\.1|7\.1|8\.[12])")
+_CODE = re.compile(rb"\rMSA[^\r]([AC][AER])")
 _ERRORS_IN_FIELDS_2_TO_4 = re.compile(r"2\.[5-8].*")
 _TEXTS = {
     "100": "Segment sequence error",
@@ -49,6 +50,11 @@ def ack(
     if error:
         segments.append(_err(header, marks, error))
     return "".join(segment + "\r" for segment in segments).encode("latin-1", "replace")
+
+
+def codes(answer: bytes) -> list[str]:
+    """The codes of an acknowledgment of ours, or of a batch of them, in order."""
+    return [found.decode() for found in _CODE.findall(answer)]
 
 
 def refusal(header: Header | None, production: bool = True) -> tuple[str, Error] | None:

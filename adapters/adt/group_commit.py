@@ -15,6 +15,7 @@ from typing import Generic, TypeVar
 from hub.inbox import arrivals as inbox
 from hub.inbox.arrivals import Receipt
 from hub.inbox.messages import Arrival
+from hub.store.calls import INBOX
 from hub.store.engine import Database
 
 MAX_BATCH = 512
@@ -26,7 +27,13 @@ Accept = Callable[[Sequence[Arrival]], list[Receipt]]
 def into(database: Database) -> Accept:
     """Arrivals into the inbox of this database: when it returns, they are durable. (With SQLite, hub.spool does not
     wait for other writers.)"""
-    return lambda arrivals: database.writing(lambda connection: inbox.accept(connection, arrivals))
+
+    def accept(arrivals: Sequence[Arrival]) -> list[Receipt]:
+        receipts = database.writing(lambda connection: inbox.accept(connection, arrivals))
+        database.call(INBOX)
+        return receipts
+
+    return accept
 
 
 class GroupCommit(Generic[Slip]):

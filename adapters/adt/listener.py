@@ -14,7 +14,7 @@ from typing import Any
 
 from adapters.adt.group_commit import Accept
 from adapters.adt.mllp_door import Door
-from adapters.adt.mllp_server import Alarm, MllpListener, no_alarm
+from adapters.adt.mllp_server import Alarm, Answered, MllpListener, no_alarm
 from adapters.adt.return_addresses import return_addresses
 from adapters.adt.senders import senders
 from adapters.adt.tls import Files, ServerTls
@@ -38,10 +38,14 @@ Row = Mapping[str, str]
 
 
 def listener(
-    settings: Settings, accept: Accept, on_accepted: Callable[[], None], alarm: Alarm = no_alarm
+    settings: Settings,
+    accept: Accept,
+    on_accepted: Callable[[], None],
+    alarm: Alarm = no_alarm,
+    answered: Answered = lambda door, code: None,
 ) -> MllpListener:
     """`accept` makes arrivals durable; `on_accepted` is called when there is new work; `alarm` is told of senders
-    that speak for others. Raises CannotStart."""
+    that speak for others, `answered` of each answer. Raises CannotStart."""
     returns = return_addresses(settings)
     return MllpListener(
         doors(settings),
@@ -50,6 +54,7 @@ def listener(
         on_accepted=on_accepted,
         alarm=alarm,
         returns=lambda facility: facility in returns(),
+        answered=answered,
     )
 
 

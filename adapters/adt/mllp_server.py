@@ -20,6 +20,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 
+from adapters.adt.acknowledgment import codes
 from adapters.adt.batches import BatchIntake, batch_answer, batch_intake, is_batch
 from adapters.adt.group_commit import Accept, GroupCommit
 from adapters.adt.intake import Intake, answer, intake, is_work
@@ -35,6 +36,8 @@ HANDSHAKE_SECONDS = 10
 
 log = logging.getLogger(__name__)
 Alarm = Callable[[Sequence["Stranger"]], None]
+Answered = Callable[[str, str], None]  # the door's name, the code of an acknowledgment
+NONE, SILENCE = "none", "silence"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +57,7 @@ def no_alarm(_strangers: Sequence[Stranger]) -> None:
 class _Slip:
     """A frame on its way to the inbox, and where its answer goes."""
 
+    door: str
     connection: Connection
     frame: bytes
     taken: Intake | BatchIntake
@@ -75,7 +79,7 @@ class _Slip:
 class MllpListener:
     """`accept` makes arrivals durable (group_commit.into); `on_accepted` is called in the listener's thread
     after the acknowledgments of new work have left; `returns` says for which facilities application acknowledgments
-    leave later. `counted` counts what happened, for whoever watches."""
+    leave later. `counted` counts what happened, for whoever watches; `answered` is told of each answer."""
 
     def __init__(
         self,
@@ -86,6 +90,7 @@ class MllpListener:
         on_accepted: Callable[[], None],
         alarm: Alarm = no_alarm,
         returns: Callable[[str], bool] = lambda facility: False,
+        answered: Answered = lambda door, code: None,
     ):
         self.counted: Counter[str] = Counter()
         self._doors = [OpenDoor(door, self._took, self.counted) for door in doors]
@@ -93,6 +98,7 @@ class MllpListener:
         self._on_accepted = on_accepted
         self._alarm = alarm
         self._returns = returns
+        self._answered = answered
         self._commits = GroupCommit[_Slip](accept, lambda slip: slip.arrivals, self._settled, self._warn)
         self._grace = 0.0
 
@@ -180,7 +186,7 @@ class MllpListener:
             and (strangers or not taken.parts)
         ):
             taken = taken.unkept()
-        slip = _Slip(connection, frame, taken, strangers)
+        slip = _Slip(door.door.name, connection, frame, taken, strangers)
         if strangers:
             self.counted["refused senders"] += len(strangers)
             log.warning("MLLP: a message for a facility that its connection may not send for was refused")
@@ -217,6 +223,8 @@ class MllpListener:
             frames, replies = answers.setdefault(slip.connection, ([], []))
             frames.append(slip.frame)
             replies.append(self._answer(slip.taken, receipts, at))
+            for code in codes(replies[-1]) or (NONE,):
+                self._answered(slip.door, code)
             self.counted.update(receipts)
         for connection, (frames, replies) in answers.items():
             connection.settled(frames, replies)
@@ -230,6 +238,8 @@ class MllpListener:
     def _give_up(self, slips: list[_Slip], error: Exception) -> None:
         why = error.kind if isinstance(error, Problem) else type(error).__name__
         self.counted["not stored"] += len(slips)
+        for slip in slips:
+            self._answered(slip.door, SILENCE)
         log.error("MLLP: %d messages were not stored and get no ACK: %s", len(slips), why)
         for connection in {slip.connection for slip in slips}:
             connection.failed("a fault of the hub")

@@ -37,6 +37,7 @@ from hub.inbox import work as inbox
 from hub.inbox.messages import LATE, Message
 from hub.problems import Problem
 from hub.store.engine import Database
+from hub.traced import brought, of_try
 from hub.transactions import Transactions
 from hub.worker import Park
 
@@ -165,7 +166,7 @@ class Processor:
             found = planner.plans(connection, drafts)
         plans = [plan for plan in found if isinstance(plan, Plan)]
         if plans:
-            parts = [(plan.entries, plan.draft.access) for plan in plans]
+            parts = [(brought(plan.entries, of_try(plan.draft.message)), plan.draft.access) for plan in plans]
             self.transactions.commit_all(parts, ACCESS, partial(self._settle, plans))
         outcomes = (plan if isinstance(plan, Exception) else None for plan in found)
         return {draft.message.seq: outcome for draft, outcome in zip(drafts, outcomes, strict=True)}

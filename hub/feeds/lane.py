@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
-from hub import clock
+from hub import clock, traced, tracing
 from hub.feeds import applying, files, people, referring, taking
 from hub.feeds.applying import UNMAPPED
 from hub.feeds.arriving import aside
@@ -53,7 +53,8 @@ class FileLane:
             self.loading.database.writing(lambda connection: self._park(connection, file, GONE))
             return True
         try:
-            self.loading.run(file.seq, rests=True)
+            with tracing.span("file.load", own=traced.of_file(file.digest), number=file.seq, attempt=file.attempts):
+                self.loading.run(file.seq, rests=True)
         except Busy:
             return False
         except Lost:

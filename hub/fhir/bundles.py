@@ -7,9 +7,12 @@ within, URLs that leave the server (`value`), too many entries (413).
 
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import unquote
+
+import msgspec
 
 from hub.fhir.types import resource_types
 from hub.problems import Problem
@@ -17,6 +20,7 @@ from hub.problems import Problem
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 ETAG = re.compile(r'^(?:W/)?"([0-9]{1,9})"\Z')
 ID = re.compile(r"^[A-Za-z0-9.\-]{1,64}\Z")
+LARGE = 1 << 18  # bytes: smaller bodies cost little, whatever is in them
 Patch = Callable[[dict[str, Any]], dict[str, Any]]  # may change the resource it is given; raises Problem
 
 
@@ -40,6 +44,7 @@ class Entry:
     patch: Patch | None = None
     person: int = 0
     operation: str = ""  # of a GET: `Patient/1/$everything`, without the sign
+    trace: str = ""  # the traceparent of what brought it (hub.tracing)
 
 
 def etag_version(text: Any, where: str = "If-Match") -> int | None:
@@ -67,6 +72,27 @@ def etag(version: int) -> str:
     return f'W/"{version}"'
 
 
+class _Shell(msgspec.Struct):
+    entry: list[msgspec.Raw] = []
+
+
+_shell = msgspec.json.Decoder(_Shell).decode
+
+
+def refuse_many(body: bytes, most: int) -> None:
+    """A large body of JSON with too many entries, before it is read: read, it costs memory ten times its size.
+    Raises Problem; what is no Bundle at all is told by who reads it."""
+    if len(body) < LARGE:
+        return
+    with suppress(msgspec.MsgspecError, RecursionError):
+        if len(_shell(body).entry) > most:
+            raise _too_many(most)
+
+
+def _too_many(most: int) -> Problem:
+    return Problem("too-many", f"A Bundle has at most {most} entries", "Bundle.entry")
+
+
 def entries_of(bundle: dict[str, Any], most: int) -> list[Entry]:
     """The requests of a batch or transaction. Raises Problem."""
     found = bundle.get("entry", [])
@@ -75,7 +101,7 @@ def entries_of(bundle: dict[str, Any], most: int) -> list[Entry]:
     if not isinstance(found, list) or not all(isinstance(entry, dict) for entry in found):
         raise Problem("structure", "Bundle.entry is a list of objects", "Bundle.entry")
     if len(found) > most:
-        raise Problem("too-many", f"A Bundle has at most {most} entries", "Bundle.entry")
+        raise _too_many(most)
     return [entry_of(entry, place) for place, entry in enumerate(found)]
 
 

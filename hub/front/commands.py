@@ -6,6 +6,7 @@ from hub.front.parts import (
     VERSION,
     audit_folder,
     database,
+    gathered,
     loading,
     loading_alone,
     moved,
@@ -27,6 +28,8 @@ def command_line() -> Any:
     from adapters.sending import add_sending
     from auth.command_line import add_auth
     from hub.audit.commands import audit_commands
+    from hub.backup.commands import add_backup
+    from hub.bulk.commands import bulk_commands
     from hub.commands import add_migrate, add_serve, outbox_commands
     from hub.demo.commands import add_demo
     from hub.ecm.commands import ecm_commands
@@ -53,6 +56,7 @@ def command_line() -> Any:
     add_serve(app, serve)
     add_migrate(app, database)
     add_doctor(app, examination)
+    add_backup(app, backed_up, lambda: (settings(), database()))
     app.add_typer(config_commands(check_start), name="config")
     add_demo(app, make_demo)
     add_auth(app, database, settings)
@@ -64,6 +68,7 @@ def command_line() -> Any:
     app.add_typer(sends, name="send")
     app.add_typer(inbox_commands(moved), name="inbox")
     app.add_typer(outbox_commands(database), name="outbox")
+    app.add_typer(bulk_commands(database), name="bulk")
     app.add_typer(clocks_commands(database, lambda: referrals.clocks(settings())), name="clocks")
     of_referrals = referrals_commands(database, lambda: parts().own)
     add_form_link(of_referrals, database, settings)
@@ -98,6 +103,13 @@ def make_demo() -> Any:
         hospitals=lambda folder: admission_files(folder, chosen.facilities_file),
         client=lambda folder: demo_client(database(), folder),
     )
+
+
+def backed_up() -> Any:
+    """What `hub backup` copies."""
+    from hub.backup.making import Source
+
+    return Source(settings(), database(), gathered, VERSION)
 
 
 def examination() -> Any:

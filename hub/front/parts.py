@@ -3,7 +3,6 @@
 Each is made once a process, at its first use: a command that only lists pays for nothing else.
 """
 
-import logging
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -51,8 +50,9 @@ def spool() -> Any:
 def arrivals() -> Any:
     """What makes arrivals durable."""
     from adapters.adt.group_commit import into
+    from hub import traced
 
-    return spool().accept if database().is_sqlite else into(database())
+    return traced.arriving(spool().accept if database().is_sqlite else into(database()))
 
 
 def moved() -> Database:
@@ -60,6 +60,16 @@ def moved() -> Database:
     while database().is_sqlite and spool().move():
         pass
     return database()
+
+
+def gathered() -> None:
+    """What lay beside the database at this moment is in it: arrivals, and the audit's records of this node."""
+    from hub.audit import store as audit
+    from hub.spool import BATCH
+
+    while database().is_sqlite and spool().move() >= BATCH:
+        pass
+    audit.move_all(database(), audit_folder())
 
 
 def audit_folder() -> Path:
@@ -191,8 +201,18 @@ def sending() -> Any:
     return Sending(loading(), access_of, mine.recorder, base, access_of_file)
 
 
-def begin_log() -> None:
-    """Lines to stderr, in each process of the hub."""
-    logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    for ours in ("hub", "auth", "adapters"):
-        logging.getLogger(ours).setLevel(settings()["HUB_LOG_LEVEL"])
+def begin_tracing(role: str) -> None:
+    """Spans of this process leave, where the environment names a collector; `role` is what the first who asks says.
+    Raises CannotStart."""
+    from hub import tracing
+    from hub.tracing import otlp
+
+    if not tracing.is_on():
+        otlp.begin(os.environ, role, VERSION, settings().secret_key())
+
+
+def begin_log(role: str = "web") -> None:
+    """Lines to stderr, in each process of the hub; `role` is what the first who asks says."""
+    from hub import log_lines
+
+    log_lines.begin(settings()["HUB_LOG_FORMAT"], settings()["HUB_LOG_LEVEL"], role)

@@ -5,7 +5,7 @@ Refuses to start (CannotStart, SettingsError): settings, a schema or local table
 
 from functools import partial
 
-from hub.front.parts import audit_folder, database, knowledge, loading, recorder, sending, settings
+from hub.front.parts import audit_folder, begin_tracing, database, knowledge, loading, recorder, sending, settings
 from hub.front.web import make_app
 from hub.front.working import make_beside, make_inbox_worker, make_listener, make_other_worker
 from hub.problems import CannotStart
@@ -20,11 +20,11 @@ def check_start() -> None:
     from adapters.files.assembly import places_of
     from hub.notifications.mail import Relay
     from hub.referrals import assembly as referrals
-    from hub.store.schema import is_current
+    from hub.store.schema import is_usable
 
     chosen = settings()
     chosen.secret_key()
-    if not is_current(database()):
+    if not is_usable(database()):
         raise CannotStart("The database cannot be reached or has not this release's schema: run `hub migrate`.")
     must_be_usable(local_tables(chosen.facilities_file, chosen.code_tables_dir))
     clients_of(chosen)
@@ -57,6 +57,7 @@ def serve(web: bool, mllp: bool, worker: bool) -> None:
     from hub.worker import release_leases
 
     check_start()
+    begin_tracing("first")
     if worker:
         release_leases(database())
         release(loading())

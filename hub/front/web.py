@@ -10,6 +10,7 @@ from hub.front.parts import (
     arrivals,
     audit_folder,
     begin_log,
+    begin_tracing,
     database,
     knowledge,
     loading,
@@ -22,6 +23,7 @@ from hub.front.parts import (
 def make_app(moves: bool = False) -> Any:
     """The WSGI application of this process. `moves`: nobody else on this node brings its records into the audit."""
     begin_log()
+    begin_tracing("web")
     from adapters.adt.hl7_over_http import hl7_over_http
     from adapters.alerts.assembly import messages
     from adapters.files.upload import upload

@@ -9,6 +9,7 @@ from hub.front.parts import (
     arrivals,
     audit_folder,
     begin_log,
+    begin_tracing,
     knowledge,
     loading,
     notice_rights,
@@ -25,20 +26,21 @@ def make_worker() -> Any:
     """The worker of this process: hospital messages, files, bulk jobs, notices, follow-ups, housekeeping."""
     from adapters.adt.process import SOURCE
     from adapters.files.assembly import FileWork
+    from hub import traced
     from hub.worker import Chore, Worker
 
     mine, files, adt, exports = parts(), FileWork.of(loading(), settings()), _hospitals(), _exports()
     chosen = mine.settings
     return Worker(
         mine.database,
-        messages={SOURCE: adt.processor, **files.messages},
+        messages=traced.messages({SOURCE: adt.processor, **files.messages}),
         files=files.lane.turn,
         bulk=exports.bulk,
         parked={SOURCE: adt.parked},
         message_lanes=chosen["HUB_INBOX_LANES"],
         tries=chosen["HUB_INBOX_TRIES"],
-        work=_work(mine),
-        deliveries={**_deliveries(mine), **adt.deliveries, **files.deliveries},
+        work=traced.works(_work(mine)),
+        deliveries=traced.works({**_deliveries(mine), **adt.deliveries, **files.deliveries}),
         arrivals=spool().move if mine.database.is_sqlite else lambda: 0,
         chores=[*_chores(mine, adt, files), *files.chores, Chore(timedelta(minutes=10), exports.forget)],
     )
@@ -114,6 +116,8 @@ def _chores(mine: Parts, adt: Any, files: Any) -> Iterator[Any]:
 
 def make_beside() -> Any:
     """The worker, and the listener for websockets where the settings want one."""
+    begin_log()
+    begin_tracing("web")
     return _with_sockets(make_worker())
 
 
@@ -128,12 +132,15 @@ def _with_sockets(worker: Any) -> Any:
 
 def make_inbox_worker() -> Any:
     """The worker's part that processes hospital messages, for a process of its own (HUB_INBOX_PROCESSES)."""
-    begin_log()
+    begin_log("inbox")
+    begin_tracing("inbox")
     return make_worker().of_messages()
 
 
 def make_other_worker() -> Any:
     """All the rest of the worker."""
+    begin_log()
+    begin_tracing("web")
     return _with_sockets(make_worker().of_the_rest())
 
 
@@ -142,6 +149,10 @@ def make_listener(on_accepted: Callable[[], None] = lambda: None) -> Any:
     from adapters.adt.listener import listener
     from adapters.adt.mllp_server import no_alarm
     from adapters.adt.refused_senders import RefusedSenders
+    from hub.monitoring.counters import answered
 
     audit = recorder()
-    return listener(settings(), arrivals(), on_accepted, RefusedSenders(audit.journal) if audit else no_alarm)
+    alarm = RefusedSenders(audit.journal) if audit else no_alarm
+    # the library that counts is loaded where somebody reads what it counted
+    counted = {"answered": answered} if settings()["HUB_METRICS_TOKEN"] else {}
+    return listener(settings(), arrivals(), on_accepted, alarm, **counted)

@@ -49,9 +49,11 @@ from hub.store import inbox_rows
 from hub.store.tables import inbox
 
 PARKED = frozenset(STATES) - {RECEIVED, PROCESSED}
-MAX_ATTEMPTS = 8
-SUSPECT = 3  # takes in vain after which a message is taken alone
-BACK_OFF = (1, 2, 4, 8, 16, 32, 64, 128)  # seconds to wait after each try in vain; then the last again
+MAX_ATTEMPTS = 5
+SUSPECT = 1  # takes in vain after which a message is taken alone
+LET_GO = 3  # takes that it counts for a message that it was held together with others
+BACK_OFF = (1, 4, 16, 64)  # seconds to wait after each try in vain; then the last again
+TOGETHER_SECONDS = 5  # the longest lease of messages that are taken together: one may kill whoever has them all
 WINDOW = 500  # messages that a claim looks at in one go
 FROM_THE_START = -1
 MICROS = 1_000_000
@@ -144,7 +146,8 @@ def claim(
             _end(connection, message, state=DEAD, reason=f"tried {tries} times without an end")
     taken = [_claimed(message) for message in due if message.attempts < tries]
     if taken:
-        until = now + lease_seconds * MICROS
+        seconds = lease_seconds if len(taken) == 1 else min(lease_seconds, TOGETHER_SECONDS)
+        until = now + seconds * MICROS
         inbox_rows.lease(connection, [message.seq for message in taken], until)
     return taken
 
@@ -240,6 +243,15 @@ def retry_later(connection: Connection, message: Entry, due: int, reason: str, t
     """Try again from `due` on, or `dead` after so many tries. Nothing happens where another worker ended it."""
     state = case((inbox.c.attempts >= tries, DEAD), else_=RECEIVED)
     _end(connection, message, state=state, due=due, reason=reason)
+
+
+def let_go(connection: Connection, messages: Sequence[Entry], now: int, tries: int = MAX_ATTEMPTS) -> None:
+    """Messages that were taken together and do not end may be taken again at once, each alone. Whoever has them may
+    still end those that nobody has taken since."""
+    takes = min(LET_GO, tries - 1)
+    suspect = case((inbox.c.attempts < takes, takes), else_=inbox.c.attempts)
+    for message in messages:
+        _end(connection, message, due=now, attempts=suspect)
 
 
 def wait_after(attempt: int) -> int:

@@ -13,7 +13,8 @@ TLS = ("HUB_TLS_CERT", "HUB_TLS_CLIENT_CA", "HUB_MLLP_TLS_CERT", "HUB_MLLP_TLS_C
 
 
 def node(database: Database, settings: Settings, clocks: Clockwork) -> Node:
-    return Node(database, settings.data_dir, clocks.rows)
+    files = {name: path for name in TLS if (path := settings.path(name))}
+    return Node(database, settings.data_dir, clocks.rows, files)
 
 
 def readiness(database: Database, settings: Settings, version: str) -> Readiness:
@@ -26,5 +27,5 @@ def exposition(database: Database, settings: Settings, clocks: Clockwork, versio
 
 def examination(database: Database, settings: Settings, clocks: Clockwork) -> tuple[Check, ...]:
     """What `hub doctor` looks at."""
-    files = {name: path for name in TLS if (path := settings.path(name))}
-    return checks(Patient(node(database, settings, clocks), files))
+    patient = node(database, settings, clocks)
+    return checks(Patient(patient, patient.certificates))

@@ -1,4 +1,4 @@
-"""What each process counts as it goes: answers by endpoint and status. Summed over the node's processes.
+"""What each process counts as it goes: answers over HTTP and MLLP. Summed over the node's processes.
 
 https://prometheus.github.io/client_python/multiprocess/: with PROMETHEUS_MULTIPROC_DIR (set by `begin`, before the
 client library is loaded) each process keeps its numbers in a file of its own there, and a scrape adds them up. The
@@ -39,7 +39,13 @@ def counting() -> Iterator[None]:
 
 
 REQUESTS = ("hub_http_request_seconds", ("endpoint", "status"), "Answers over HTTP, until their head is ready.")
-COUNTED = (REQUESTS,)
+ANSWERS = (
+    "hub_mllp_answers_total",
+    ("code", "listener"),
+    "Answers to hospitals, by acknowledgment code (table 0008); `none`: the sender wants none; `silence`: a fault "
+    "of the hub, the sender sends again.",
+)
+COUNTED = (REQUESTS, ANSWERS)
 
 
 @cache
@@ -51,5 +57,18 @@ def requests() -> Any:
     return Histogram(name, meaning, labels, buckets=BUCKETS, registry=None)
 
 
+@cache
+def answers() -> Any:
+    """The counter of answers over MLLP."""
+    from prometheus_client import Counter
+
+    name, labels, meaning = ANSWERS
+    return Counter(name, meaning, labels, registry=None)
+
+
+def answered(listener: str, code: str) -> None:
+    answers().labels(code, listener).inc()
+
+
 def all_of_them() -> tuple[Any, ...]:
-    return (requests(),)
+    return requests(), answers()

@@ -8,7 +8,9 @@ in (processed, done) is not counted, for its rows are the many.
 import shutil
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 
 from sqlalchemy import Column, Connection, Table, func, select, text
@@ -32,11 +34,13 @@ SUBSCRIPTION_STATES = ("requested", "active", "error", "off")
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """What is asked: the database, the folder of this node, the deployment's clocks."""
+    """What is asked: the database, the folder of this node, the deployment's clocks, and the node's certificates by
+    the name of their setting."""
 
     database: Database
     folder: Path
     clocks: tuple[ClockRow, ...]
+    certificates: Mapping[str, Path] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +126,22 @@ def _free(_: Connection, node: Node) -> Values:
     return {(): float(shutil.disk_usage(node.folder).free)} if node.folder.exists() else {}
 
 
+def _certificates(_: Connection, node: Node) -> Values:
+    """What is none, or cannot be read, `hub doctor` tells."""
+    found: dict[tuple[str, ...], float] = {}
+    for name, path in node.certificates.items():
+        with suppress(OSError, ValueError):
+            found[(name,)] = (end_of(path) - now()).total_seconds()
+    return found
+
+
+def end_of(path: Path) -> datetime:
+    """Until when a certificate in PEM is good. Raises OSError, ValueError."""
+    from cryptography import x509  # loaded where there is a certificate
+
+    return x509.load_pem_x509_certificate(path.read_bytes()).not_valid_after_utc
+
+
 GAUGES: tuple[Gauge, ...] = (
     Gauge("hub_inbox_messages", "Messages that wait, by state (docs/inbox.md).", ("state",), _inbox),
     Gauge("hub_inbox_oldest_seconds", "How long the oldest received message has waited.", (), _inbox_oldest),
@@ -132,5 +152,11 @@ GAUGES: tuple[Gauge, ...] = (
     Gauge("hub_subscriptions", "Subscriptions, by status.", ("status",), _subscriptions),
     Gauge("hub_clocks", "Clocks of referrals, by how they stand (docs/clocks.md).", ("clock", "state"), _clocks),
     Gauge("hub_database_bytes", "Size of the database.", (), _database_size),
+    Gauge(
+        "hub_certificate_seconds",
+        "Until a certificate of this node ends.",
+        ("setting",),
+        _certificates,
+    ),
     Gauge("hub_disk_free_bytes", "Free space where HUB_DATA_DIR is.", (), _free),
 )

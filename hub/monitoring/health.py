@@ -16,9 +16,10 @@ from typing import Any
 
 from sqlalchemy import text
 
+from hub import stopping
 from hub.problems import Problem
 from hub.store.engine import Database
-from hub.store.schema import is_current
+from hub.store.schema import is_usable
 
 MIME = "application/health+json"
 PASS, WARN, FAIL = "pass", "warn", "fail"
@@ -45,7 +46,9 @@ class Readiness:
         self._database, self._version = database, version
         self._checks: dict[str, Callable[[], str]] = {
             "database:responds": self._responds,
-            "database:schema": lambda: PASS if is_current(database) else FAIL,
+            "database:writes": lambda: FAIL if database.disk_failed else PASS,
+            "database:schema": lambda: PASS if is_usable(database) else FAIL,
+            "process:stays": lambda: FAIL if stopping.has_begun() else PASS,
             "disk:free": lambda: PASS if shutil.disk_usage(folder).free > SCARCE else WARN,
         }
         self._turn = threading.Lock()

@@ -15,7 +15,7 @@ from functools import partial
 
 from sqlalchemy import Connection
 
-from hub import clock, outbox
+from hub import clock, outbox, traced
 from hub.fhir import json
 from hub.notifications import counters, filters, happenings
 from hub.notifications.events import NOTICE, Event
@@ -175,7 +175,7 @@ def _write(several: Sequence[tuple[outbox.Work, _Found]], now: int, minutes: int
         for name in names:
             if name in numbers:
                 if name not in found.silent:
-                    notices.append(_notice(name, numbers[name], found.event, now))
+                    notices.append(_notice(name, numbers[name], found.event, now, work))
                 kept.append((happening, name))
                 counted.append((name, numbers[name], found.event))
                 numbers[name] += 1
@@ -205,6 +205,6 @@ def _reason(found: _Found, orphans: int) -> str:
     return "Another sender told of this before" if found.others else ""
 
 
-def _notice(name: str, number: int, event: Event, now: int) -> dict[str, object]:
-    payload = {"subscription": name, "number": number, **event.payload()}
+def _notice(name: str, number: int, event: Event, now: int, work: outbox.Work) -> dict[str, object]:
+    payload = {"subscription": name, "number": number, **event.payload(), **traced.along(work)}
     return outbox.row(NOTICE, f"{name}|{number}", payload, now, name)

@@ -8,7 +8,7 @@ Refuses: addresses that are not fit; nothing of a receiver's answer is kept but 
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from hub import clock, header_values, outbox
+from hub import clock, header_values, outbox, tracing
 from hub.notifications.connections import Refused, Route, Unreachable, post
 from hub.notifications.outgoing import Failure, Outgoing
 from hub.notifications.signature import signed
@@ -46,12 +46,15 @@ class Webhooks:
         headers = headers | {"Content-Type": asked.payload}
         headers |= signed(secret, made.message, clock.micros(self.now()) // outbox.SECOND, made.body)
         seconds = min(self.seconds, asked.timeout or self.seconds)
-        try:
-            status = post(asked.endpoint, made.body, headers, seconds, self.route)
-        except Refused as refused:
-            return Failure(str(refused), final=True)
-        except Unreachable as unreachable:
-            return Failure(f"No answer: {unreachable}")
+        with tracing.span("webhook.post", kind=made.kind) as span:
+            try:
+                status = post(asked.endpoint, made.body, _traced(headers), seconds, self.route)
+            except Refused as refused:
+                return Failure(str(refused), final=True)
+            except Unreachable as unreachable:
+                span.tell(error=str(unreachable))
+                return Failure(f"No answer: {unreachable}")
+            span.tell(status=status)
         return None if 200 <= status < 300 else Failure(f"The receiver answered {status}", status=status)
 
     def _headers(self, asked: Subscription) -> dict[str, str] | None:
@@ -65,3 +68,10 @@ class Webhooks:
         if not values.keys() >= {name.lower() for name in marked}:
             return None
         return headers | {name: values[name.lower()] for name in marked}
+
+
+def _traced(headers: dict[str, str]) -> dict[str, str]:
+    """With the trace, where there is one and the Subscription has no header line of that name."""
+    trace = tracing.current()
+    has_own = any(name.lower() == tracing.HEADER for name in headers)
+    return headers if has_own or not trace else headers | {tracing.HEADER: trace}

@@ -19,7 +19,7 @@ from werkzeug.exceptions import HTTPException
 from hub.access import Access
 from hub.fhir.types import resource_types
 from hub.problems import Problem
-from hub.rest import limits, rendering
+from hub.rest import incoming, limits, rendering
 from hub.rest.asked import Answer, Asked, problem_answer
 from hub.rest.cors import Cors
 from hub.rest.faults import as_problem
@@ -29,7 +29,8 @@ from hub.rest.protection import Protection
 from hub.rest.recorded import RECORDING, WHO, about, recorded, with_form
 from hub.rest.rendering import PLAIN, Style, WsgiHeaders
 from hub.rest.routes import ROUTES, Route
-from hub.rest.watched import count
+from hub.rest.spans import trace
+from hub.rest.watched import close_at_the_end, count
 from hub.store import merges, parameters
 
 access_log = logging.getLogger("hub.access")
@@ -78,6 +79,8 @@ def create_app(
     for blueprint in blueprints:
         app.register_blueprint(blueprint)
     count(app)
+    trace(app)
+    close_at_the_end(app)
     app.register_error_handler(HTTPException, _http_error)
     app.register_error_handler(Exception, _our_fault)
     app.after_request(_identified)
@@ -213,7 +216,7 @@ def _style(environ: dict[str, Any], query: str) -> tuple[Style, Problem | None]:
 
 
 def _body(headers: WsgiHeaders, environ: dict[str, Any], max_body: int) -> bytes:
-    body = request.get_data(cache=False)
+    body = incoming.whole(request)
     if "content-encoding" in headers:
         body = rendering.opened(body, headers["content-encoding"], max_body)
     if rendering.is_form(headers.get("content-type", "")):

@@ -57,7 +57,7 @@ def _reply(hub: Hub, throttle: Throttle, door: Beside, environ: dict[str, Any], 
     if door.in_pieces:
         coming = incoming.pieces(request.stream, headers.get("content-encoding", ""), door.most)
         return door.serve(access, headers, coming, **where)
-    body = request.get_data(cache=False)
+    body = incoming.whole(request)
     if "content-encoding" in headers:
         body = rendering.opened(body, headers["content-encoding"], door.most)
     return door.serve(access, headers, body, **where)

@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 from hub.access import Access
 from hub.audit.recorder import riding
 from hub.fhir import json
-from hub.fhir.bundles import Entry, entries_of, prepared
+from hub.fhir.bundles import Entry, entries_of, prepared, refuse_many
 from hub.problems import Problem
 from hub.rest import rendering
 from hub.rest.asked import Answer, Asked, problem_answer
@@ -34,6 +34,7 @@ def bundle(hub: Hub, asked: Asked, access: Access) -> Answer:
     """The response Bundle, entries in the order of the request."""
     check_conditions(asked, "transaction")
     asked.no_parameters()
+    refuse_many(asked.body, hub.most_entries)
     sent = asked.resource()
     if sent.get("resourceType") != "Bundle":
         raise Problem("invalid", "The base takes a Bundle", "resourceType")

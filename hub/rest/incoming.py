@@ -1,4 +1,4 @@
-"""A body as it comes in, piece by piece, for who has no room for all of it.
+"""A body as it comes in: whole, or piece by piece for who has no room for all of it.
 
 Rules: RFC 9110 8.4 (Content-Encoding).
 Refuses (Problem): another encoding than gzip (`media-type`), more than may be (`too-long`), also where it inflates
@@ -7,12 +7,22 @@ to that, and gzip that is none, is cut off, or is followed by something (`struct
 
 import zlib
 from collections.abc import Iterator
-from typing import IO
+from typing import IO, Any
 
 from hub.problems import Problem
 from hub.rest.rendering import GZIP
 
 PIECE = 1 << 16
+
+
+def whole(request: Any) -> bytes:
+    """The body of a Flask request. One in chunks does not say how long it is, and the framework cuts it off at the
+    limit without a word. Raises Problem where it may have been cut."""
+    body: bytes = request.get_data(cache=False)
+    most = request.max_content_length
+    if request.content_length is None and most is not None and len(body) >= most:
+        raise Problem("too-long", f"The body is {most} bytes or more")
+    return body
 
 
 def pieces(stream: IO[bytes], encoding: str, most: int) -> Iterator[bytes]:

@@ -4,9 +4,9 @@ Rules: RFC 6585 section 4 (429), RFC 9110 section 10.2.3 (Retry-After) and the f
 RateLimit of https://datatracker.ietf.org/doc/draft-ietf-httpapi-ratelimit-headers/11/ (work in progress).
 A client has a bucket of HUB_RATE_BURST requests, filled by HUB_RATE_PER_SECOND, and HUB_DAILY_QUOTA requests a
 day (UTC); an address HUB_FAILURES_PER_MINUTE tokens, assertions and passwords that are wrong.
-The processes of a node count together and exactly (hub.rest.slots). Ceilings: nodes do not count together, so a
-hub of two nodes gives a client twice as much; a node forgets at most what its system had not yet written when
-it lost power.
+The processes of a node count together and exactly (hub.rest.slots). Nodes over one PostgreSQL tell each other what
+was taken, once a second (hub.rest.shared_limits): for that second each gives what it has. Ceiling: a node
+forgets at most what its system had not yet written when it lost power.
 Refuses: a client past its limits and an address past its failures, both 429 `throttled`. Whoever has a good
 token is not refused for the failures of others at the same address; at the token endpoint and the sign-in all
 are.
@@ -89,8 +89,20 @@ def counted(held: int, day: int, most: int, found: Found) -> int:
     return day << COUNTED | (before if found.wait else before + 1)
 
 
+@dataclass(frozen=True, slots=True)
+class Book:
+    """The numbers of one kind of limit, and what this node took since it told the other nodes: nanoseconds of the
+    pace, or requests of a day where there is none."""
+
+    name: str
+    numbers: Slots
+    fresh: Slots | None
+    pace: Pace | None = None
+
+
 class Throttle:
-    """One for a process. `folder` is the node's data directory; `key` hides which place is whose."""
+    """One for a process. `folder` is the node's data directory; `key` hides which place is whose, the same on all
+    nodes. `tells`: other nodes are to know what was taken."""
 
     def __init__(
         self,
@@ -99,29 +111,38 @@ class Throttle:
         key: bytes,
         peers: Peers,
         clock: Callable[[], int] = time.time_ns,
+        tells: bool = False,
     ):
         self._rates, self._peers, self._clock = rates, peers, clock
-        self._pace = Pace(rates.per_second, max(rates.burst, 1)) if rates.per_second else None
+        pace = Pace(rates.per_second, max(rates.burst, 1)) if rates.per_second else None
         failures = rates.failures_a_minute
-        self._failures = Pace(failures / 60, failures) if failures else None
-        if self._pace or self._failures or rates.a_day:
-            self._clients, self._addresses, self._days = (
-                Slots(folder / f"limits-{name}" if folder else None, key)
-                for name in ("clients", "addresses", "days")
-            )
-        self._policy = _policy(self._pace, rates.a_day)
+
+        def book(name: str, pace: Pace | None, wanted: object) -> Book | None:
+            places = (folder / f"limits-{name}", folder / f"taken-{name}") if folder else (None, None)
+            fresh = Slots(places[1], key) if tells and wanted else None
+            return Book(name, Slots(places[0], key), fresh, pace) if wanted else None
+
+        self._clients, self._open = book("clients", pace, pace), book("open", pace, pace)
+        self._failures = book("failures", Pace(failures / 60, failures) if failures else None, failures)
+        self._days = book("days", None, rates.a_day)
+        self._policy = _policy(pace, rates.a_day)
+
+    @property
+    def books(self) -> list[Book]:
+        """What other nodes may be told of."""
+        return [book for book in (self._clients, self._open, self._failures, self._days) if book]
 
     def take(self, who: str, environ: dict[str, Any]) -> None:
         """One request of a client. Raises Problem `throttled`."""
         if not self._policy:
             return
         told, wait = [], 0
-        if self._pace:
-            burst = self._taken(self._clients, who, self._pace)
+        if self._clients:
+            burst = self._taken(self._clients, who)
             told.append(f'"burst";r={burst.left};t={_seconds(burst.full)}')
             wait = _seconds(burst.wait)
-        if self._rates.a_day and not wait:
-            day = self._counted(who)
+        if self._days and not wait:
+            day = self._counted(self._days, who)
             left = DAY - self._clock() // NANO % DAY
             told.append(f'"day";r={day.left};t={left}')
             wait = left if day.wait else 0
@@ -131,8 +152,8 @@ class Throttle:
 
     def open(self, environ: dict[str, Any]) -> None:
         """One request of anybody for what is open, by the address. Raises Problem `throttled`."""
-        if self._pace:
-            found = self._taken(self._addresses, f"open {self._peers.of(environ)}", self._pace)
+        if self._open:
+            found = self._taken(self._open, self._peers.of(environ))
             if found.wait:
                 raise _throttled("This address asked for more than it may", _seconds(found.wait))
 
@@ -156,18 +177,23 @@ class Throttle:
     def _weigh(self, environ: Mapping[str, Any], count: int) -> None:
         if self._failures is None:
             return
-        found = self._taken(self._addresses, f"failed {self._peers.of(environ)}", self._failures, count)
+        found = self._taken(self._failures, self._peers.of(environ), count)
         if found.wait:
             raise _throttled("Too many wrong credentials came from this address", _seconds(found.wait))
 
-    def _taken(self, slots: Slots, name: str, pace: Pace, count: int = 1) -> Found:
-        now, found = self._clock(), Found()
-        slots.change(name, lambda held: taken(held, now, pace, count, found))
+    def _taken(self, book: Book, name: str, count: int = 1) -> Found:
+        now, found, pace = self._clock(), Found(), book.pace
+        assert pace
+        mark = book.numbers.change(name, lambda held: taken(held, now, pace, count, found))
+        if book.fresh and count and not found.wait:
+            book.fresh.change_at(mark, lambda held: held + pace.step * count)
         return found
 
-    def _counted(self, who: str) -> Found:
+    def _counted(self, book: Book, who: str) -> Found:
         day, most, found = self._clock() // NANO // DAY, self._rates.a_day, Found()
-        self._days.change(who, lambda held: counted(held, day, most, found))
+        mark = book.numbers.change(who, lambda held: counted(held, day, most, found))
+        if book.fresh and not found.wait:
+            book.fresh.change_at(mark, lambda held: held + 1)
         return found
 
 

@@ -13,7 +13,8 @@ import mmap
 import os
 import struct
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from hashlib import blake2b
 from pathlib import Path
 
@@ -35,17 +36,42 @@ class Slots:
         self._file = _reserved(path) if path else None
         self._memory = mmap.mmap(-1 if self._file is None else self._file, SIZE)
 
-    def change(self, name: str, decide: Callable[[int], int]) -> None:
-        """Put what `decide` makes of the name's number (0: none yet) in its place."""
+    def change(self, name: str, decide: Callable[[int], int]) -> int:
+        """Put what `decide` makes of the name's number (0: none yet) in its place; the mark that stands for the
+        name, the same with every node that has the key."""
         mark = int.from_bytes(blake2b(name.encode(), digest_size=8, key=self._key).digest(), "little") or 1
+        self.change_at(mark, decide)
+        return mark
+
+    def change_at(self, mark: int, decide: Callable[[int], int]) -> None:
+        """The same for who knows the mark."""
         start = mark % SETS * _SET.size
+        with self._locked(start):
+            self._changed(mark, start, decide)
+
+    def taken_out(self) -> dict[int, int]:
+        """Every number that is not 0, by its mark; each is 0 now."""
+        found: dict[int, int] = {}
+        for start in range(0, SIZE, _SET.size):
+            if not any(_SET.unpack_from(self._memory, start)[1::2]):
+                continue
+            with self._locked(start):
+                held = _SET.unpack_from(self._memory, start)
+                pairs = list(zip(held[::2], held[1::2], strict=True))
+                found |= {mark: number for mark, number in pairs if number}
+                for way, (mark, _) in enumerate(pairs):
+                    _SLOT.pack_into(self._memory, start + way * _SLOT.size, mark, 0)
+        return found
+
+    @contextmanager
+    def _locked(self, start: int) -> Iterator[None]:
         with self._lock:
             if self._file is None:
-                self._changed(mark, start, decide)
+                yield
                 return
             fcntl.lockf(self._file, fcntl.LOCK_EX, _SET.size, start)
             try:
-                self._changed(mark, start, decide)
+                yield
             finally:
                 fcntl.lockf(self._file, fcntl.LOCK_UN, _SET.size, start)
 

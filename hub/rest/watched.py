@@ -11,6 +11,7 @@ from typing import Any
 
 from flask import Blueprint, Flask, Response, request
 
+from hub import stopping
 from hub.fhir import json
 from hub.monitoring import counters, exposition, health
 
@@ -65,3 +66,14 @@ def count(app: Flask) -> None:
 
     app.before_request(begin)
     app.after_request(end)
+
+
+def close_at_the_end(app: Flask) -> None:
+    """A process that is about to end keeps no connection (RFC 9112 section 9.6): clients come anew, elsewhere."""
+
+    def told(response: Response) -> Response:
+        if stopping.has_begun():
+            response.headers["Connection"] = "close"
+        return response
+
+    app.after_request(told)

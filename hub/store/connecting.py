@@ -13,13 +13,26 @@ from sqlalchemy.exc import InvalidatePoolError
 from sqlalchemy.pool import NullPool, StaticPool
 
 LOCK_WAIT_SECONDS = 10
-POOL_WAIT_SECONDS = 5
+POOL_WAIT_SECONDS = 4
 # A page found by an index costs hardly more than the next one: what is asked is in memory or on an SSD. The default
 # (4, for disks that turn) makes PostgreSQL plan a walk over a small table, and keep to it while the table grows.
 OPTIONS = (
     "-c plan_cache_mode=force_generic_plan -c random_page_cost=1.1"
     " -c synchronous_commit=on -c TimeZone=UTC -c jit=off"
+    # who waits longer for a lock is told to come again; a process that stopped, or a node that is cut off, does not
+    # keep its locks: its session ends
+    " -c lock_timeout=4s -c idle_in_transaction_session_timeout=20s"
+    " -c tcp_keepalives_idle=10 -c tcp_keepalives_interval=5 -c tcp_keepalives_count=3"
 )
+# https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-PARAMKEYWORDS: a server that is cut off is given
+# up after some seconds; without this a thread waits for it as long as the system tries, a quarter of an hour
+CUT_OFF = {
+    "connect_timeout": 4,
+    "keepalives_idle": 4,
+    "keepalives_interval": 2,
+    "keepalives_count": 2,
+    "tcp_user_timeout": 8000,  # milliseconds
+}
 STATEMENTS = 300  # compiled ones kept by an engine: searches by their shape, and by the shape of who asks
 
 
@@ -50,6 +63,7 @@ def postgresql(url: URL, pool_size: int) -> tuple[Engine, Engine]:
         "pool_timeout": POOL_WAIT_SECONDS,
         "query_cache_size": STATEMENTS,
         "connect_args": {
+            **CUT_OFF,
             "cursor_factory": RawCursor,
             "options": OPTIONS,
             "prepare_threshold": 2,  # what is asked once or twice costs no plan's memory

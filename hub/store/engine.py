@@ -12,11 +12,12 @@ given go to libpq as they are. `synchronous_commit` is switched on, whatever the
 A connection that the server ended while it was at rest is replaced before it is used. One that ends during a commit
 leaves open whether there was one: nothing is tried again then, and the answer says so.
 
-Refuses: a database that cannot be written now raises Problem `busy` (503) or `no-space` (507); what reads longer
-than `limit_reads` allows, `too-costly` (400).
+Refuses: a database that cannot be written now raises Problem `busy` (503) or `no-space` (507), and `busy` from then
+on where the disk below SQLite failed; what reads longer than `limit_reads` allows, `too-costly` (400).
 """
 
 import fcntl
+import logging
 import os
 import threading
 import time
@@ -31,11 +32,13 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from hub.problems import Problem
 from hub.store import connecting
+from hub.store.calls import Calls, Hearing
 from hub.store.faults import FAULTS as FAULTS
-from hub.store.faults import Overtaken as Overtaken
 from hub.store.faults import (
+    DiskFailed,
     Unknown,
     all_in_use,
+    is_broken,
     is_lost,
     is_read_only,
     is_too_long,
@@ -43,8 +46,10 @@ from hub.store.faults import (
     problem_of,
     worth_another_try,
 )
+from hub.store.faults import Overtaken as Overtaken
 from hub.store.together import Together
 
+log = logging.getLogger("hub.store")
 NEVER = float("inf")
 WRITE_TRIES = 10
 STEPS = 10_000  # of SQLite's machine, about half a millisecond, between two looks at the clock
@@ -60,6 +65,8 @@ class Database:
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         self._local = threading.local()
         self._read_seconds: float | None = None
+        self.disk_failed = False  # with SQLite: a write or a sync was not done, and this process writes no more
+        self._calls = None if self.is_sqlite else Calls(self.url)
         if self.is_sqlite:
             self._open_sqlite()
         else:
@@ -171,6 +178,8 @@ class Database:
     @contextmanager
     def _transaction(self) -> Iterator[Connection]:
         committing = False
+        if self.disk_failed:
+            raise DiskFailed
         try:
             with self._my_turn(), self._writes.begin() as connection:
                 try:
@@ -182,7 +191,14 @@ class Database:
         except FAULTS as error:
             if committing and is_lost(error):
                 raise Unknown from error
+            if is_broken(error):
+                self._give_up(error)
             raise
+
+    def _give_up(self, error: BaseException) -> None:
+        self.disk_failed = True  # nothing is written by this process any more
+        log.critical("The disk failed under %s: nothing more is written", Path(str(self.url.database)).name)
+        raise DiskFailed from error
 
     def at_once(
         self, decide: Callable[[Connection], Decided], store: Callable[[Connection, Decided], Result]
@@ -228,10 +244,23 @@ class Database:
         if not self.is_sqlite:
             return True
         with self._my_turn(), self._reads.connect() as connection:
+            connection.exec_driver_sql("PRAGMA busy_timeout = 100")  # milliseconds: everybody waits for this turn
             return not connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)").scalar_one()
+
+    def call(self, kind: str) -> None:
+        """Tell other processes that there is work of this kind, committed (hub.store.calls). With SQLite they look
+        round."""
+        if self._calls:
+            self._calls.call(kind)
+
+    def hearing(self, on_call: Callable[[str | None], object]) -> Hearing | None:
+        """What hears the calls of other processes, to be started; None with SQLite."""
+        return None if self.is_sqlite else Hearing(self.url, on_call)
 
     def close(self) -> None:
         """Close every connection this process holds (under the lock: SQLite's last close is a checkpoint)."""
+        if self._calls:
+            self._calls.close()
         held = getattr(self._local, "connection", None)
         if held is not None:
             held.close()

@@ -20,11 +20,18 @@ TAKEN = "23"  # the class of violated constraints
 # classes: connection, resources, limits, not in the right state, operator, system
 PASSING = ("08", "53", "54", "55", "57", "58")
 TOO_LONG = "57014"  # the statement's time is over (hub.store.engine, limit_reads)
+LOCKED = ("55P03", "40P01")  # a lock was not to be had in time (lock_timeout), or never would have been
 READ_ONLY = "25006"  # the server is not the primary any more
 UNKNOWN = (
     "The connection to the database was lost: it is not known whether this was stored. Ask before repeating it;"
     " what had an Idempotency-Key or If-None-Exist may be repeated as it was"
 )
+DISK = (
+    "The hub's disk failed: it is not known whether this was stored, and nothing more is written before the hub is"
+    " started again. Ask before repeating it"
+)
+# https://www.sqlite.org/rescode.html: write, fsync, fsync of the folder; a damaged file. A full disk is another
+BROKEN = (778, 1034, 1290, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 
 class Overtaken(Exception):
@@ -51,7 +58,11 @@ class Unknown(Exception):
     """The connection was lost during a commit: nobody knows whether there was one."""
 
 
-FAULTS = (DBAPIError, Overtaken, Unknown, Refused, Lost, sqlite3.Error)
+class DiskFailed(Exception):
+    """SQLite could not write or sync: what was being written may be there when the file is opened anew."""
+
+
+FAULTS = (DBAPIError, Overtaken, Unknown, Refused, Lost, DiskFailed, sqlite3.Error)
 
 
 def _cause(error: BaseException | None) -> Any:
@@ -68,6 +79,11 @@ def worth_another_try(error: BaseException) -> bool:
     return taken or _state(error).startswith(TAKEN) or _state(error) in RETRIED
 
 
+def is_locked(error: BaseException | None) -> bool:
+    """Somebody else holds what was wanted, and nothing was done."""
+    return _state(error) in LOCKED
+
+
 def is_lost(error: BaseException | None) -> bool:
     """The connection ended. Of an error of a commit that says nothing of its outcome; of any other, it says that
     nothing was committed."""
@@ -75,6 +91,12 @@ def is_lost(error: BaseException | None) -> bool:
     if isinstance(cause, Lost):
         return not cause.unknown
     return isinstance(error, DBAPIError) and error.connection_invalidated
+
+
+def is_broken(error: BaseException | None) -> bool:
+    """The disk below SQLite failed. Linux tells a failed sync once: the next one would say that all is well, of
+    pages that never reached the disk. So it is not tried again. https://wiki.postgresql.org/wiki/Fsync_Errors"""
+    return getattr(_cause(error), "sqlite_errorcode", 0) in BROKEN
 
 
 def is_read_only(error: BaseException | None) -> bool:
@@ -106,6 +128,8 @@ def problem_of(error: BaseException) -> Problem:
     cause, state = _cause(error), _state(error)
     if isinstance(cause, Unknown) or (isinstance(cause, Lost) and cause.unknown):
         return Problem("busy", UNKNOWN, headers={"Retry-After": "5"})
+    if isinstance(cause, DiskFailed):
+        return Problem("busy", DISK, headers={"Retry-After": "60"})
     if isinstance(cause, Overtaken):
         return Problem("busy", "Others keep changing what this is about", headers={"Retry-After": "1"})
     if is_too_long(error):

@@ -27,6 +27,11 @@ class Joined(Database):
         self.url = outer.url
         self.is_sqlite = outer.is_sqlite
         self._connection = connection
+        self.called: set[str] = set()
+
+    def call(self, kind: str) -> None:
+        """Once the transaction is committed: see `joining`."""
+        self.called.add(kind)
 
     def writing(self, work: Callable[[Connection], Result]) -> Result:
         try:
@@ -57,10 +62,14 @@ class Joined(Database):
 def joining(database: Database, work: Callable[[Joined, Connection], Result]) -> Result:
     """`work` in one transaction, in which everything it does through the Joined takes part."""
 
-    def whole(connection: Connection) -> Result:
+    def whole(connection: Connection) -> tuple[Result, set[str]]:
+        joined = Joined(database, connection)
         try:
-            return work(Joined(database, connection), connection)
+            return work(joined, connection), joined.called
         except Undone as undone:
             raise undone.error from undone
 
-    return database.writing(whole)
+    result, called = database.writing(whole)
+    for kind in called:
+        database.call(kind)
+    return result

@@ -7,8 +7,10 @@ connection broke is sent again with the same control id, as senders do.
 import socket
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from itertools import islice
 
 from adapters.adt.frames import FrameError, Splitter, framed
 from adapters.adt.mllp_client import acknowledged
@@ -47,7 +49,8 @@ class Hospital(threading.Thread):
         gate: Callable[[], bool],
     ):
         super().__init__(name=f"hospital-{number}", daemon=True)
-        self._left = [(name, message(name, visit, event)) for name, visit, event in control_ids(number, messages)]
+        self._coming = ((name, message(name, *what)) for name, *what in control_ids(number, messages))
+        self._left: deque[tuple[str, bytes]] = deque()  # made, and not yet acknowledged
         self._port = port
         self._gate = gate
         self.sent = Sent()
@@ -55,7 +58,7 @@ class Hospital(threading.Thread):
 
     def run(self) -> None:
         tried: set[str] = set()
-        while self._left and not self.end.is_set():
+        while self._next() and not self.end.is_set():
             try:
                 with socket.create_connection(("127.0.0.1", self._port), 5) as connection:
                     connection.settimeout(10)
@@ -65,16 +68,21 @@ class Hospital(threading.Thread):
 
     def _talk(self, connection: socket.socket, tried: set[str]) -> None:
         splitter = Splitter(1 << 20)
-        while self._left and not self.end.is_set():
+        while (some := self._next()) and not self.end.is_set():
             if not self._gate():
                 time.sleep(PAUSE)
                 continue
-            some = self._left[:AT_ONCE]
             self.sent.repeated += sum(name in tried for name, _ in some)
             tried.update(name for name, _ in some)
             connection.sendall(b"".join(framed(message) for _, message in some))
             for name, _ in some:
                 self._take(name, _answer(connection, splitter))
+                tried.discard(name)
+
+    def _next(self) -> list[tuple[str, bytes]]:
+        """Those that are sent next; none where all are acknowledged."""
+        self._left += islice(self._coming, AT_ONCE - len(self._left))
+        return list(self._left)
 
     def _take(self, name: str, answer: bytes) -> None:
         code, control_id = acknowledged(answer)
@@ -83,7 +91,7 @@ class Hospital(threading.Thread):
             self.sent.acknowledged.add(name)
         else:
             self.sent.refused[name] = code
-        self._left.pop(0)
+        self._left.popleft()
 
 
 def _answer(connection: socket.socket, splitter: Splitter) -> bytes:

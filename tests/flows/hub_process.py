@@ -29,6 +29,7 @@ class HubProcess:
 
     def __init__(self, folder: Path, database_url: str = "", **settings: str):
         self.folder = folder
+        self.root = ROOT
         self.http_port, self.mllp_port = free_port(), free_port()
         self.base = f"http://127.0.0.1:{self.http_port}"
         self.fhir = f"{self.base}/fhir"
@@ -44,10 +45,26 @@ class HubProcess:
         self._process: subprocess.Popen[bytes] | None = None
         self.log = folder / "hub.log"
 
+    def take_the_place_of(self, other: "HubProcess") -> None:
+        """The same addresses, so that clients need not be told; `other` has ended."""
+        self.http_port, self.mllp_port, self.base, self.fhir = (
+            other.http_port,
+            other.mllp_port,
+            other.base,
+            other.fhir,
+        )
+        self.environment |= {"HUB_HTTP_PORT": str(self.http_port), "HUB_MLLP_PORT": str(self.mllp_port)}
+
+    def of_release(self, root: Path) -> "HubProcess":
+        """This one, of another release, whose code is in `root`."""
+        self.root = root
+        self.environment["PYTHONPATH"] = str(root)
+        return self
+
     def command(self, *words: str, check: bool = True) -> str:
         """A `hub` command; what it printed."""
         done = subprocess.run(
-            [*HUB, *words], env=self.environment, cwd=ROOT, capture_output=True, text=True, timeout=120
+            [*HUB, *words], env=self.environment, cwd=self.root, capture_output=True, text=True, timeout=120
         )
         if check and done.returncode:
             raise AssertionError(f"hub {words[0]} failed: {done.stderr[-2000:]}")
@@ -60,7 +77,7 @@ class HubProcess:
             self._process = subprocess.Popen(
                 [*HUB, "serve", *roles],
                 env=self.environment,
-                cwd=ROOT,
+                cwd=self.root,
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
@@ -126,10 +143,10 @@ class HubProcess:
         if self._process.poll() is None:
             os.killpg(self._process.pid, signal.SIGINT)
             try:
-                self._process.wait(20)
+                self._process.wait(40)
             except subprocess.TimeoutExpired:
                 self.kill()
-                raise AssertionError("the hub did not stop in 20 s") from None
+                raise AssertionError("the hub did not stop in 40 s") from None
         return time.monotonic() - began
 
 

@@ -1,4 +1,5 @@
-"""Each dependency of pyproject.toml has a line in docs/dependencies.md with its reason and licence, none else."""
+"""Each dependency of pyproject.toml, of all its extras and groups, has a line in docs/dependencies.md with its
+reason and licence, none else."""
 
 import re
 import tomllib
@@ -10,8 +11,9 @@ _NAME = re.compile(r"[A-Za-z0-9._-]+")
 
 
 def named_in_pyproject() -> set[str]:
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    extras = project["optional-dependencies"].values()
+    whole = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    project = whole["project"]
+    extras = [*project["optional-dependencies"].values(), *whole["dependency-groups"].values()]
     wanted = [*project["dependencies"], *(text for several in extras for text in several)]
     return {found[0] for text in wanted if (found := _NAME.match(text))}
 

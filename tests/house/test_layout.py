@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 TOP = Path(__file__).parents[2]
-ROOMS = {"hub", "fhir_mappings", "adapters", "auth", "conformance", "tests", "docs"}
+ROOMS = {"hub", "fhir_mappings", "adapters", "auth", "conformance", "deploy", "tests", "docs"}
 PAPERS = {"wsgi.py", "pyproject.toml", "README.md", "Makefile", "CHANGELOG.md", "requirements.lock"}
 
 

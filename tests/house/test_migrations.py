@@ -10,6 +10,7 @@ from hub.store import (  # noqa: F401 - they join the metadata
     tables_feeds,
     tables_glass,
     tables_identity,
+    tables_limits,
     tables_notices,
     tables_subscriptions,
 )

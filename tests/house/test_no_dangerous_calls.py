@@ -23,9 +23,25 @@ FORBIDDEN_MODULES = {
     "telnetlib",
     "ftplib",
 }
+# what another program is run for, and what it is given
+PROGRAMS = {("hub/backup/databases.py", "subprocess"): "pg_dump and pg_restore, without a shell"}
 FORBIDDEN_CALLS = {"eval", "exec", "compile", "__import__"}
 FORBIDDEN_METHODS = {"os.system", "os.popen", "sqlite3.connect", "ssl._create_unverified_context"}
 NETWORK = {"http.client", "requests", "urllib.request", "urllib3", "ssl", "socket"}
+ASKING = {"requests", "urllib3", "http.client", "urllib.request", "smtplib", "asyncssh", "httpx", "aiohttp"}
+CONNECTING = ("socket.create_connection", "socket.socket.connect", "asyncio.open_connection")
+# who asks others, and whose their addresses are: no resource's and no message's
+ASKED = {
+    "adapters/adt/mllp_client.py": "an operator's command, or HUB_MLLP_RETURN_ADDRESSES",
+    "adapters/files/sftp.py": "HUB_FEEDS_FILE",
+    "adapters/files/sftp_push.py": "HUB_FEEDS_FILE",
+    "adapters/files/ssh.py": "HUB_FEEDS_FILE",
+    "auth/development_token.py": "an operator's command",
+    "auth/keys.py": "a jwks_uri that was registered",
+    "auth/oidc.py": "HUB_OIDC_ISSUER",
+    "hub/notifications/connections.py": "a Subscription's endpoint, checked first; HUB_PLAN_API_URL",
+    "hub/notifications/mail.py": "HUB_SMTP_HOST",
+}
 # whose expressions are not constants: what they are made of
 NOT_CONSTANT = {
     "hub/search/texts.py": "a separator of one character",
@@ -70,7 +86,7 @@ def test_nothing_is_imported_that_makes_code_of_bytes() -> None:
         for module in modules(node)
         if module.partition(".")[0] in FORBIDDEN_MODULES
     }
-    assert found == set()
+    assert found == PROGRAMS.keys()
     assert len(sources()) > 150
 
 
@@ -100,6 +116,19 @@ def test_whoever_opens_connections_compares_addresses_whole() -> None:
         if name in opens and ast.unparse(node.func).endswith((".startswith", ".endswith")):
             loose.add((name, ast.unparse(node)))
     assert loose == set()
+
+
+def test_whoever_asks_others_is_known_and_whose_addresses_they_are() -> None:
+    """SEC-32: what stands in a resource or a message is never asked."""
+    imports = (ast.Import, ast.ImportFrom)
+    found = {
+        name
+        for kind in imports
+        for name, node in nodes(kind)
+        if any(module in ASKING or module.partition(".")[0] in ASKING for module in modules(node))
+    }
+    found |= {name for name, node in nodes(ast.Call) if ast.unparse(node.func) in CONNECTING}  # type: ignore[attr-defined]
+    assert found == set(ASKED)
 
 
 def pattern_of(call: ast.Call) -> str | bytes | None:

@@ -6,12 +6,13 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import Connection, select
 
+from hub.inbox import arrivals as incoming
 from hub.inbox import listing
 from hub.inbox.messages import REFUSED, Arrival
 from hub.problems import Problem
-from hub.spool import Spool, path_of
+from hub.spool import Spool, path_of, table
 from hub.store.engine import Database
 from hub.store.tables import inbox
 
@@ -80,6 +81,28 @@ def test_a_move_that_was_killed_before_the_deletion_is_made_again_and_doubles_no
     again = Spool(sqlite)
     assert again.move() == 2
     assert listed(sqlite) == [("1", "received"), ("2", "received")]
+
+
+def test_what_arrives_while_two_move_the_same_rows_is_not_taken_for_one_of_them(
+    sqlite: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SQLite gives the number of a row that is gone to the next one."""
+    slow, quick = Spool(sqlite), Spool(sqlite)
+    slow.accept([arrival("first")])
+    take_over = incoming.take_over
+
+    def overtaken(connection: Connection, rows: list[dict[str, object]]) -> None:
+        monkeypatch.setattr(incoming, "take_over", take_over)
+        take_over(connection, rows)
+        with quick._own.write() as there:  # the other one has moved it, and deletes it
+            there.execute(table.delete())
+        quick.accept([arrival("second")])
+
+    monkeypatch.setattr(incoming, "take_over", overtaken)
+    assert (slow.move(), slow.move()) == (1, 1)
+    assert listed(sqlite) == [("first", "received"), ("second", "received")]
+    for spool in (slow, quick):
+        spool.close()
 
 
 def test_an_arrival_does_not_wait_for_a_writer_of_the_database(sqlite: Database) -> None:

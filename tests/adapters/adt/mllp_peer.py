@@ -133,7 +133,7 @@ def door(**options: Any) -> Door:
 @contextlib.contextmanager
 def listening(accept: Database | Accept, **options: Any) -> Iterator[Hospital]:
     """`options` are those of the listener and of its door."""
-    parts = {name: options.pop(name) for name in ("on_accepted", "alarm", "returns") if name in options}
+    parts = {name: options.pop(name) for name in ("on_accepted", "alarm", "returns", "answered") if name in options}
     listener = MllpListener(
         [door(**options)],
         accept=into(accept) if isinstance(accept, Database) else accept,

@@ -81,7 +81,7 @@ def test_how_often_a_message_is_tried_is_the_callers_choice(database: Database) 
 def test_the_wait_grows_with_each_try_and_stays_at_its_longest() -> None:
     waits = [work.wait_after(attempt) for attempt in range(1, 12)]
     assert waits == sorted(waits)
-    assert (waits[0], waits[7], waits[-1]) == (SECOND, 128 * SECOND, 128 * SECOND)
+    assert (waits[0], waits[3], waits[-1]) == (SECOND, 64 * SECOND, 64 * SECOND)
 
 
 # the fence

@@ -1,5 +1,6 @@
 """`hub doctor` names what is wrong and what helps, `hub config check` every fault of the settings at once."""
 
+import os
 from datetime import timedelta
 from pathlib import Path
 
@@ -8,7 +9,9 @@ import typer
 from sqlalchemy import insert, text
 from typer.testing import CliRunner
 
+from hub.access import Access
 from hub.clock import micros, now
+from hub.fhir.systems import CLOCK_STATE, REFERRAL_CLOCK
 from hub.monitoring.checks import INBOX, Patient, checks
 from hub.monitoring.config import config_commands, faults, shown, warnings
 from hub.monitoring.doctor import FAIL, OK, WARN, Finding, add_doctor, examined
@@ -18,6 +21,8 @@ from hub.referrals.clock_table import CLOCKS
 from hub.settings import read_settings
 from hub.store.engine import Database
 from hub.store.tables import inbox, outbox
+from hub.store.tables_bulk import bulk_job
+from hub.transactions import Transactions, single
 from tests.certificates import Authority
 
 RUNBOOK = Path(__file__).resolve().parents[3] / "docs" / "runbook.md"
@@ -36,7 +41,7 @@ def levels(findings: list[Finding]) -> set[str]:
 
 def test_all_is_well(database: Database, tmp_path: Path) -> None:
     found = looked(database, tmp_path)
-    assert set(found) == {"database", "disk", "clock", "certificates", "work"}
+    assert set(found) == {"database", "disk", "clock", "certificates", "work", "audit"}
     assert FAIL not in {one.level for each in found.values() for one in each}
     assert levels(found["work"]) == {OK}
 
@@ -64,6 +69,52 @@ def test_stuck_work_is_named_with_what_helps(database: Database, tmp_path: Path)
     } <= headings
 
 
+def test_jobs_that_failed_and_deadlines_that_passed_are_told(database: Database, tmp_path: Path) -> None:
+    with database.write() as connection:
+        failed = {
+            "id": "j" * 32,
+            "kind": "export",
+            "client": "c",
+            "state": "failed",
+            "asked": "{}",
+            "position": "{}",
+        }
+        connection.execute(insert(bulk_job).values(**failed, created=1, due=1, expires=1))
+    task = {
+        "resourceType": "Task",
+        "status": "requested",
+        "intent": "order",
+        "code": {"coding": [{"system": REFERRAL_CLOCK, "code": CLOCKS[0].name}]},
+        "meta": {"tag": [{"system": CLOCK_STATE, "code": "late"}]},
+    }
+    hub = Transactions(database, lambda *_: (), lambda changes: (), "https://hub.example/fhir")
+    hub.commit([single("POST", "Task", resource=task)], Access.system("test"))
+    found = {one.text: one for one in looked(database, tmp_path)["work"]}
+    assert found["bulk jobs: 1 export failed"].todo == "Bulk jobs"
+    assert found[f"clocks: 1 of {CLOCKS[0].name} late"].todo == "Referrals and their clocks"
+
+
+def test_journals_that_nobody_moves_or_reads_are_told(database: Database, tmp_path: Path) -> None:
+    folder = tmp_path / "audit"
+    folder.mkdir()
+    assert levels(looked(database, tmp_path)["audit"]) == {OK}
+    for number in range(17):
+        (folder / f"{number}.journal").write_bytes(b"record")
+    assert levels(looked(database, tmp_path)["audit"]) == {WARN}
+    (folder / "1.damaged").write_bytes(b"?")
+    assert levels(looked(database, tmp_path)["audit"]) == {FAIL, WARN}
+
+
+def test_room_for_files_is_looked_at_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = os.statvfs(tmp_path)
+    values = list(real[:10])
+    values[5], values[7] = 1000, 10  # f_files, f_favail
+    monkeypatch.setattr(os, "statvfs", lambda folder: os.statvfs_result(values))
+    found = looked(Database("postgresql+psycopg://nobody@127.0.0.1:1/none"), tmp_path)
+    assert FAIL in levels(found["disk"])
+    assert any("more files fit" in one.text for one in found["disk"])
+
+
 def test_another_schema_fails(database: Database, tmp_path: Path) -> None:
     with database.write() as connection:
         connection.execute(text("UPDATE alembic_version SET version_num = '0001'"))
@@ -76,7 +127,7 @@ def test_a_database_that_is_gone_is_told_and_the_rest_is_looked_at(tmp_path: Pat
     assert levels(found["certificates"]) == {OK}
 
 
-@pytest.mark.parametrize(("days", "level"), [(90, OK), (20, WARN), (2, FAIL)])
+@pytest.mark.parametrize(("days", "level"), [(90, OK), (20, WARN), (10, WARN), (2, FAIL), (-1, FAIL)])
 def test_certificates_are_told_before_they_end(
     days: int, level: str, tmp_path: Path, migrated_sqlite: Path
 ) -> None:
@@ -84,7 +135,9 @@ def test_certificates_are_told_before_they_end(
     at = papers.certificate.not_valid_after_utc - timedelta(days=days, hours=1)
     node = Node(Database(f"sqlite:///{migrated_sqlite}"), tmp_path, CLOCKS)
     found = examined(checks(Patient(node, {"HUB_TLS_CERT": papers.cert}, lambda: at)))
-    assert {finding.level for name, finding in found if name == "certificates"} == {level}
+    told = [finding for name, finding in found if name == "certificates"]
+    assert {finding.level for finding in told} == {level}
+    assert [finding.text.endswith("renew it now") for finding in told] == [days < 14]
 
 
 def test_what_is_no_certificate_fails(tmp_path: Path, migrated_sqlite: Path) -> None:

@@ -11,6 +11,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import insert, text
 
+from adapters.adt.mllp_client import send
 from hub.clock import micros, now
 from hub.monitoring import counters
 from hub.monitoring.exposition import Exposition
@@ -20,6 +21,7 @@ from hub.referrals.clock_table import CLOCKS
 from hub.rest.watched import count, doors
 from hub.store.engine import Database
 from hub.store.tables import inbox, outbox
+from tests.flows import stories
 from tests.flows.hub_process import running
 
 TOKEN = "metrics-token-of-a-test"
@@ -58,7 +60,9 @@ def test_a_hub_that_is_well_is_ready(database: Database, tmp_path: Path) -> None
     answer = asked.get("/readyz")
     assert (answer.status_code, answer.content_type) == (200, "application/health+json")
     body = json.loads(answer.data)
-    assert set(body["checks"]) == {"database:responds", "database:schema", "disk:free"}
+    assert set(body["checks"]) == {
+        *("database:responds", "database:writes", "database:schema", "process:stays", "disk:free")
+    }
     assert body["checks"]["database:schema"] == [{"status": "pass"}]
 
 
@@ -127,11 +131,16 @@ def test_a_running_hub_counts_for_all_its_processes(database_url: str, tmp_path:
         assert requests.get(f"{hub.base}/livez", timeout=10).status_code == 200
         for _ in range(6):
             assert requests.get(f"{hub.fhir}/Patient/secret-id", timeout=10).status_code == 401
+        for message in (stories.adt("A01", "M1"), stories.adt("A01", "M2"), stories.adt("Z99", "M3")):
+            send("127.0.0.1", hub.mllp_port, message.encode(), timeout=10)
         told = requests.get(f"{hub.base}/metrics", headers=BEARER, timeout=10).text
         found = values(told)
         assert found['hub_http_request_seconds_count{endpoint="GET /<type>/<id>",status="401"}'] == 6.0
         assert found["hub_up"] == 1.0
+        assert found['hub_mllp_answers_total{code="AA",listener="default"}'] == 2.0
+        assert found['hub_mllp_answers_total{code="AR",listener="default"}'] == 1.0
         assert "secret-id" not in told
+        assert "NOWHERE" not in told
         assert requests.get(f"{hub.base}/metrics", timeout=10).status_code == 401
         assert "has the schema of this release" in hub.command("doctor")
         assert "The hub can start" in hub.command("config", "check")

@@ -112,11 +112,14 @@ def test_replay_without_a_choice_replays_the_dead_only(database: Database) -> No
     assert states(database) == {"dead1": "waiting", "dead2": "waiting", "done": "done"}
 
 
-def test_release_makes_waiting_work_due_at_once(database: Database) -> None:
+def test_release_makes_leased_work_due_at_once_and_leaves_what_waits_longer(database: Database) -> None:
     add(database, "a")
-    claim(database, 5)
+    add(database, "b")
+    for work in claim(database, 5):
+        if work.key == "b":
+            settle(database, work, Later(3_600_000_000, "down"))
     assert claim(database, 5) == []
-    database.writing(outbox.release)
+    database.writing(lambda connection: outbox.release(connection, 60_000_005))
     assert keys(claim(database, 5)) == ["a"]
 
 
