@@ -18,6 +18,6 @@ def test_a_storm_of_half_frames_slows_no_hospital_and_leaves_nothing_open(tmp_pa
     finally:
         hub.stop()
     assert found.connections > 100
-    assert found.files_most < 700, "the listener takes 512 connections at once"
+    assert found.files_most < 2000, "512 connections, and what is accepted and closed at once"
     assert found.files_after <= found.files_before + storm.MOST_FILES
     assert found.storm_p95 < 5000, "500 ms on a machine that does nothing else"
