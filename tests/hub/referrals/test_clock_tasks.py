@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from hub import clock as real_clock
+from hub import outbox
 from hub.fhir.systems import CLOCK_STATE, PROGRAM, REFERRAL_CLOCK
 from hub.problems import Problem
 from hub.referrals.terms import concept
@@ -137,13 +138,12 @@ def test_a_worker_that_was_away_for_days_finds_what_is_late_at_once(world: World
     assert state(world) == ["due", "late", "escalated"]
 
 
-def test_a_hub_that_starts_anew_forgets_no_alarm(world: World) -> None:
-    """It makes all waiting work due."""
-    from hub import outbox
-
+def test_an_alarm_that_is_asked_for_too_early_is_not_forgotten(world: World) -> None:
+    """As after a clock that was set forward and back: all waiting work is due at once."""
+    in_a_year = real_clock.micros(real_clock.now() + timedelta(days=365))
     world.refer()
     world.work()
-    world.database.writing(outbox.release)
+    world.database.writing(lambda connection: outbox.release(connection, in_a_year))
     world.work()
     world.later(days=12)
     world.work()
