@@ -14,7 +14,7 @@ from multiprocessing.process import BaseProcess
 from typing import Any
 
 from hub.processes import Role, die_with_parent, keep_loaded
-from hub.stopping import FINISH_SECONDS
+from hub.stopping import FINISH_SECONDS, Told
 
 log = logging.getLogger("hub.processes")
 PAUSE_SECONDS = 0.5
@@ -66,7 +66,7 @@ def _end(process: BaseProcess) -> None:
 
 def _live(make: Callable[[], Role]) -> None:
     """In the process: until SIGTERM. Ctrl-C is the first process' to hear."""
-    told = threading.Event()
+    told = Told()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, _setting(told))
     die_with_parent()
@@ -77,5 +77,5 @@ def _live(make: Callable[[], Role]) -> None:
     role.stop()
 
 
-def _setting(told: threading.Event) -> Callable[..., Any]:
+def _setting(told: Told) -> Callable[..., Any]:
     return lambda *_: told.set()

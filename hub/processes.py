@@ -98,7 +98,7 @@ def run(web: Web | None, roles: list[Role], ready: Callable[[], None]) -> None:
 
 
 def _wait_for_signal(ready: Callable[[], None]) -> None:
-    told = threading.Event()
+    told = stopping.Told()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: told.set())
     ready()
@@ -106,7 +106,7 @@ def _wait_for_signal(ready: Callable[[], None]) -> None:
 
 
 def _serve(web: Web, ready: Callable[[], None], beside_ends: Callable[[], None]) -> None:
-    _refuse_taken(web.host, web.port)
+    refuse_taken(web.host, web.port)
     from granian.constants import Interfaces
     from granian.http import HTTP1Settings
 
@@ -198,7 +198,8 @@ class PortTaken(Exception):
     """Another process listens there. granian itself would share the port with it, and both would get requests."""
 
 
-def _refuse_taken(host: str, port: int) -> None:
+def refuse_taken(host: str, port: int) -> None:
+    """Raises PortTaken."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -231,7 +232,7 @@ def _stop_once(port: int, beside_ends: Callable[[], None]) -> Any:
     granian then closes the port, and finishes what it answers."""
     from granian._granian import WorkerSignal
 
-    event, told = WorkerSignal(), threading.Event()
+    event, told = WorkerSignal(), stopping.Told()
 
     def end() -> None:
         let_nobody_in(port)

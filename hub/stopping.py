@@ -15,13 +15,42 @@ Ctrl-C, and a second signal, leave the first step out.
 
 import signal
 import threading
+from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
+from queue import Empty, SimpleQueue
 from typing import Any, Protocol
 
 FINISH_SECONDS = 20  # with 8 of HUB_DRAIN_SECONDS at most less than 30
 WORK_SECONDS = 15.0  # for the worker's part of it
 
-_begun = threading.Event()
+
+class Told:
+    """An event that a signal's handler may set, also while it is waited for, or set by the signal before:
+    threading's own takes a lock for that, which the interrupted code may hold, and waits for itself for ever.
+    Putting into a SimpleQueue may be interrupted:
+    https://docs.python.org/3/library/queue.html#queue.SimpleQueue.put"""
+
+    def __init__(self) -> None:
+        self._is_set = False
+        self._rung: SimpleQueue[None] = SimpleQueue()
+
+    def set(self) -> None:
+        self._is_set = True
+        self._rung.put(None)
+
+    def is_set(self) -> bool:
+        return self._is_set
+
+    def wait(self, seconds: float | None = None) -> bool:
+        """Whether it is set, after so many seconds at most. For one thread."""
+        if not self._is_set:
+            with suppress(Empty):
+                self._rung.get(timeout=seconds)
+        return self._is_set
+
+
+_begun = Told()
 
 
 def begin() -> None:
@@ -44,7 +73,7 @@ class Farewell:
     def __init__(self, seconds: float, tell: Callable[[], None]):
         self._seconds, self._tell = seconds, tell
         self._gently = False
-        self._at_once = threading.Event()
+        self._at_once = Told()
 
     def told(self, number: int) -> None:
         """A signal came."""
@@ -65,20 +94,16 @@ class Ending(Protocol):
 
 
 class Together:
-    """Stops several at the same time, once: they share the seconds that there are."""
+    """Stops several at the same time, once: they share the seconds that there are. A signal's handler may begin it
+    while its process begins it."""
 
     def __init__(self, them: Sequence[Ending]):
         self._threads = [threading.Thread(target=one.stop, name="stopping") for one in them]
-        self._lock = threading.Lock()
-        self._is_begun = False
+        self._waiting = deque(self._threads)
 
     def begin(self) -> None:
-        with self._lock:
-            if self._is_begun:
-                return
-            self._is_begun = True
-        for thread in self._threads:
-            thread.start()
+        while self._waiting:
+            self._waiting.popleft().start()
 
     def end(self) -> None:
         """Begin, where nobody has, and wait for all."""

@@ -1,6 +1,8 @@
 """The steps of an end: a farewell where SIGTERM asks for one, all at the same time; the worker ends its piece."""
 
 import signal
+import subprocess
+import sys
 import threading
 import time
 
@@ -8,7 +10,7 @@ import pytest
 
 from hub import outbox, stopping
 from hub.outbox import Done, Outcome, Work
-from hub.stopping import Farewell, Together
+from hub.stopping import Farewell, Together, Told
 from hub.store.engine import Database
 from hub.worker import Worker
 
@@ -27,6 +29,36 @@ def test_who_is_told_to_end_says_farewell(signals: tuple[int, ...], waits: bool)
     farewell.wait()
     assert (told == ["balancers leave"]) == waits
     assert (time.monotonic() - began >= 0.3) == waits
+
+
+HAIL = """
+import signal, sys, threading
+from hub.stopping import Told
+made = {"told": Told, "event": threading.Event}[sys.argv[1]]
+one = [made()]
+signal.signal(signal.SIGALRM, lambda *_: one[0].set())
+signal.setitimer(signal.ITIMER_REAL, 0.0001, 0.0001)
+for _ in range(3000):
+    one[0] = made()
+    one[0].wait(5)
+    one[0].set()
+signal.setitimer(signal.ITIMER_REAL, 0)
+print("through")
+"""
+
+
+def test_a_signal_may_come_while_its_own_event_is_waited_for_or_set() -> None:
+    """Where threading.Event stands in Told's place, this hangs within a second."""
+    done = subprocess.run([sys.executable, "-c", HAIL, "told"], capture_output=True, text=True, timeout=60)
+    assert done.stdout == "through\n"
+
+
+def test_what_is_told_is_told_also_to_who_asks_later() -> None:
+    told = Told()
+    assert not told.wait(0.01)
+    told.set()
+    told.set()
+    assert [told.wait(0), told.wait(), told.is_set()] == [True, True, True]
 
 
 class Slow:

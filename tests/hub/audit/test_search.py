@@ -162,7 +162,8 @@ def test_a_page_link_is_the_auditors_own_and_of_its_search(world: Audited) -> No
     path = link.removeprefix("https://hub.example/fhir")
     refused(world.get(path.replace("_count=1", "_count=1&action=R")), 404, "not-found")
     cursor = path.partition("_cursor=")[2]
-    refused(world.get(path.replace(cursor, quote("x" + cursor[1:]))), 400, "invalid")
+    changed = ("y" if cursor[0] == "x" else "x") + cursor[1:]
+    refused(world.get(path.replace(cursor, quote(changed))), 400, "invalid")
 
 
 def test_a_search_by_form_is_the_same(world: Audited) -> None:
