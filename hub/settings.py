@@ -81,9 +81,9 @@ class Settings:
 
     @property
     def websocket_url(self) -> str:
-        """Where websockets are bound; empty: nowhere."""
+        """Where websockets are bound, maybe by the worker of another node; empty: nowhere."""
         host, port = self["HUB_WEBSOCKET_HOST"], self["HUB_WEBSOCKET_PORT"]
-        return (self["HUB_WEBSOCKET_URL"] or f"ws://{host}:{port}/") if port else ""
+        return self["HUB_WEBSOCKET_URL"] or (f"ws://{host}:{port}/" if port else "")
 
     @property
     def feeds_file(self) -> Path:

@@ -38,13 +38,14 @@ NOTICES: tuple[Setting, ...] = (
     Setting(
         "HUB_WEBSOCKET_PORT",
         "0",
-        "Port for websockets, served by the worker; `0` means that there is no websocket channel.",
+        "Port for websockets, served by this node's worker; `0`: it serves none.",
         port,
     ),
     Setting(
         "HUB_WEBSOCKET_URL",
         "",
-        "The public `wss://` address of the websocket port behind your proxy, which ends TLS; empty means "
-        "`ws://<HUB_WEBSOCKET_HOST>:<HUB_WEBSOCKET_PORT>/`.",
+        "The public `wss://` address of the websocket port behind your proxy, which ends TLS; the same on every "
+        "node. Empty means `ws://<HUB_WEBSOCKET_HOST>:<HUB_WEBSOCKET_PORT>/`, and without a port that there is no "
+        "websocket channel.",
     ),
 )

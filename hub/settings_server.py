@@ -29,6 +29,14 @@ SERVER: tuple[Setting, ...] = (
     ),
     Setting("HUB_HTTP_HOST", "127.0.0.1", "Address the web server listens on."),
     Setting("HUB_HTTP_PORT", "8080", "Port of the web server.", port),
+    Setting("HUB_WATCH_HOST", "127.0.0.1", "Address of `HUB_WATCH_PORT`."),
+    Setting(
+        "HUB_WATCH_PORT",
+        "0",
+        "A further port for `/livez`, `/readyz` and `/metrics` alone, for nodes without a web server "
+        "(`hub serve --mllp`, `--worker`); `0`: none.",
+        port,
+    ),
     Setting("HUB_MLLP_HOST", "127.0.0.1", "Address the MLLP listener listens on."),
     Setting("HUB_MLLP_PORT", "2575", "Port of the MLLP listener.", port),
     Setting(

@@ -8,7 +8,7 @@ Refuses (CannotStart): a manifest that cannot be read; files that are missing, c
 import os
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
-from hashlib import sha256
+from hashlib import file_digest
 from pathlib import Path
 
 import msgspec
@@ -17,7 +17,6 @@ from hub.problems import CannotStart
 
 NAME = "manifest.json"
 FORMAT = 1
-BLOCK = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +45,14 @@ class Manifest:
 
 def looked_at(folder: Path, name: str) -> File:
     """A file as it is now."""
-    path, digest = folder / name, sha256()
+    path = folder / name
+    return File(name, path.stat().st_size, sha256_of(path))
+
+
+def sha256_of(path: Path) -> str:
+    """Of the file's bytes, in hexadecimal."""
     with path.open("rb") as file:
-        while block := file.read(BLOCK):
-            digest.update(block)
-        return File(name, file.tell(), digest.hexdigest())
+        return file_digest(file, "sha256").hexdigest()
 
 
 def write(folder: Path, manifest: Manifest) -> None:

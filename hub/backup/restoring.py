@@ -1,4 +1,5 @@
-"""A backup is put back, into an empty place only: no database, and none of the files that it holds.
+"""A backup is put back, into an empty place only: no database, and none of the files that it holds, unless one is
+there as the backup has it (a key or tables that the deployment brings).
 
 Everything is looked at before anything is written: the manifest, every file's hash, the schema, the place. A
 restore that was cut off leaves a place that is not empty, and the next one says what is in the way.
@@ -25,17 +26,28 @@ def restore(folder: Path, settings: Settings, database: Database, jobs: int = 1)
         raise CannotStart(f"This is a backup of {held.database}; HUB_DATABASE_URL names another kind of database.")
     if held.schema > newest():
         raise CannotStart(f"The backup has schema {held.schema}, this release {newest()}: use a newer release.")
-    targets = [(folder / file.name, _target(settings, file.name)) for file in held.files if file.name != held.dump]
-    there = [target for _, target in targets if target.exists()]
-    if there:
-        raise CannotStart(f"A backup is restored into an empty place only, and there is {there[0]}.")
+    missing = _missing(held, settings)
     databases.must_be_empty(database)
-    for path, target in targets:
-        _put(path, target)
+    for name, target in missing.items():
+        _put(folder / name, target)
     databases.load(database.url, folder / held.dump, jobs)
     if database.is_sqlite:
         sync_folder(Path(str(database.url.database)).parent)
     return held
+
+
+def _missing(held: Manifest, settings: Settings) -> dict[str, Path]:
+    """The files that are to be put, by their name in the backup. Raises CannotStart: another one is there."""
+    found = {}
+    for file in held.files:
+        if file.name == held.dump:
+            continue
+        target = _target(settings, file.name)
+        if not target.exists():
+            found[file.name] = target
+        elif not target.is_file() or manifest.sha256_of(target) != file.sha256:
+            raise CannotStart(f"A backup is restored into an empty place only, and there is {target}.")
+    return found
 
 
 def checked(folder: Path) -> Manifest:

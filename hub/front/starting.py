@@ -4,9 +4,10 @@ Refuses to start (CannotStart, SettingsError): settings, a schema or local table
 """
 
 from functools import partial
+from typing import Any
 
 from hub.front.parts import audit_folder, begin_tracing, database, knowledge, loading, recorder, sending, settings
-from hub.front.web import make_app
+from hub.front.web import make_app, watched
 from hub.front.working import make_beside, make_inbox_worker, make_listener, make_other_worker
 from hub.problems import CannotStart
 
@@ -71,6 +72,7 @@ def serve(web: bool, mllp: bool, worker: bool) -> None:
         roles.append(hospitals)
         if recorder() is not None and not web and not worker:  # nobody else on this node moves what it records
             Mover(database(), audit_folder()).start()
+    roles += _window()
     app = make_app if worker else partial(make_app, moves=True)
     made = site(settings(), app, beside if worker else None)
     try:
@@ -82,3 +84,13 @@ def serve(web: bool, mllp: bool, worker: bool) -> None:
             )
     except (PortTaken, OSError) as error:
         raise CannotStart(f"The hub cannot listen: {error}") from None
+
+
+def _window() -> list[Any]:
+    """For those who watch a node without a web server."""
+    host, port = settings()["HUB_WATCH_HOST"], settings()["HUB_WATCH_PORT"]
+    if not port:
+        return []
+    from hub.rest.window import Window
+
+    return [Window(host, port, watched)]

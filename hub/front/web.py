@@ -69,7 +69,7 @@ def make_app(moves: bool = False) -> Any:
     if moves and hub.audit is not None:
         Mover(mine.database, audit_folder()).start()
     people = oauth.blueprints(mine.transactions, chosen, hub.guard, hub.audit, referral_services, keeper(loading))
-    blueprints = [*people, _watched()]
+    blueprints = [*people, watched()]
     doors = [*hl7_over_http(chosen, arrivals), *upload(loading, chosen.base_url, chosen["HUB_UPLOAD_MB"])]
     return application(hub, chosen, blueprints, [*doors, *bulk_jobs.doors(desk)])
 
@@ -83,7 +83,7 @@ def referral_services() -> Mapping[str, str]:
     return {"ecm": "Enhanced Care Management (ECM)", **named}
 
 
-def _watched() -> Any:
+def watched() -> Any:
     """What balancers and Prometheus ask."""
     from hub.monitoring import assembly as monitoring
     from hub.referrals import assembly as referrals

@@ -123,7 +123,7 @@ class Served:
     @classmethod
     def of(cls, settings: Settings) -> "Served":
         mail = settings["HUB_EMAIL_DOMAINS"] if settings["HUB_SMTP_HOST"] else ()
-        return cls(settings["HUB_WEBHOOK_HOSTS"], mail, bool(settings["HUB_WEBSOCKET_PORT"]))
+        return cls(settings["HUB_WEBHOOK_HOSTS"], mail, bool(settings.websocket_url))
 
     @property
     def channels(self) -> tuple[str, ...]:

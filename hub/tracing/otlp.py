@@ -3,11 +3,14 @@
 Rules: https://opentelemetry.io/docs/specs/otlp/#otlphttp and the standard variables
 (https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/): OTEL_EXPORTER_OTLP_*,
 OTEL_BSP_*, OTEL_TRACES_SAMPLER, OTEL_SERVICE_NAME, OTEL_RESOURCE_ATTRIBUTES, OTEL_SDK_DISABLED. Spans go in batches
-from a thread of their own: nobody waits for the collector, and what it does not take is dropped.
+from a thread of their own: nobody waits for the collector, and what it does not take is dropped. The end of a
+process waits FAREWELL seconds for its last ones.
 Refuses to start (CannotStart): a collector is named, and the extra is not installed.
 """
 
-from collections.abc import Mapping
+import atexit
+import threading
+from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from typing import Any
 
@@ -17,6 +20,7 @@ from hub.tracing import Sink, Span
 
 NAMES = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
 SERVICE = "calaim-fhir-hub"
+FAREWELL = 2.0
 KINDS: Mapping[str, str] = {
     "http.request": "SERVER",
     "inbox.arrival": "SERVER",
@@ -65,9 +69,10 @@ def _sink(environment: Mapping[str, str], role: str, version: str, key: bytes) -
 
     own = {"service.name": environment.get("OTEL_SERVICE_NAME") or SERVICE, "service.version": version}
     provider = TracerProvider(
-        resource=Resource.create({**own, "hub.role": role}), id_generator=Ids(), shutdown_on_exit=True
+        resource=Resource.create({**own, "hub.role": role}), id_generator=Ids(), shutdown_on_exit=False
     )
     provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
+    atexit.register(farewell, provider.shutdown)
     tracer = provider.get_tracer("hub", version)
 
     def wants(trace: str) -> bool:
@@ -75,6 +80,13 @@ def _sink(environment: Mapping[str, str], role: str, version: str, key: bytes) -
         return bool(decided.decision is Decision.RECORD_AND_SAMPLE)
 
     return Sink(lambda span: _send(tracer, span), wants, key[:64])
+
+
+def farewell(shutdown: Callable[[], object], seconds: float = FAREWELL) -> None:
+    """At the end of a process: the library's own farewell waits half a minute for a collector that is not there."""
+    last = threading.Thread(target=shutdown, name="last-spans", daemon=True)
+    last.start()
+    last.join(seconds)
 
 
 _ids: ContextVar[tuple[int, int]] = ContextVar("hub.tracing.otlp")

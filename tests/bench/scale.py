@@ -33,14 +33,14 @@ def _at(ground: Ground, resources: int) -> dict[str, list[float]]:
         running.hub.start()
         try:
             return {
-                name: _latencies(running, ask_for(range(members)), ground.size.scale_requests)
+                name: latencies(running, ask_for(range(members)), ground.size.scale_requests)
                 for name, ask_for in ASKED.items()
             }
         finally:
             running.hub.stop()
 
 
-def _latencies(running: Running, path: Callable[[], str], times: int) -> list[float]:
+def latencies(running: Running, path: Callable[[], str], times: int) -> list[float]:
     headers = f"Authorization: Bearer {running.token()}\r\n"
     first = json.stored(asyncio.run(ask(running.hub.http_port, Request("GET", path()), headers)))
     assert first.get("entry"), "a search of the bench finds nothing"

@@ -126,6 +126,24 @@ def test_ports_and_addresses_agree() -> None:
         assert secret in SERVICES["nginx"]["secrets"]
 
 
+def test_who_has_no_web_server_is_watched_at_a_port_of_its_own() -> None:
+    """What MLLP nodes count is in their memory alone: alerts on hospitals rest on it."""
+    for name in ("mllp1", "mllp2", "worker1"):
+        assert SERVICES[name]["environment"]["HUB_WATCH_HOST"] == "0.0.0.0"
+        assert SERVICES[name]["environment"]["HUB_WATCH_PORT"] == "9464"
+    ports = [re.findall(r"^Environment=HUB_WATCH_PORT=(\d+)$", unit.read_text(), re.MULTILINE) for unit in UNITS]
+    assert sorted(port for found in ports for port in found) == ["9465", "9466"]
+
+
+def test_backups_have_a_place_that_can_be_written() -> None:
+    assert "backup:/var/backups/calaim-hub" in SERVICES["worker1"]["volumes"]
+    writes = re.findall(r"^ReadWritePaths=(.*)$", (DEPLOY / "systemd/calaim-hub-backup.service").read_text(), re.M)
+    assert writes == ["/var/backups/calaim-hub"]
+    assert (
+        f"install -d -m 700 -o calaim-hub -g calaim-hub {writes[0]}\n" in (ROOT / "docs/deployment.md").read_text()
+    )
+
+
 def test_nginx_lets_as_much_through_as_the_hub_takes() -> None:
     sizes = [int(size) << 20 for size in re.findall(r"client_max_body_size (\d+)m", NGINX)]
     assert sizes[0] > int(KNOWN["HUB_MAX_BODY_BYTES"].default)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from hub.notifications.subscriptions import Served
 from hub.settings import SETTINGS, SettingsError, read_settings
 
 
@@ -59,3 +60,19 @@ def test_a_given_secret_key_is_used_and_a_short_one_refused(tmp_path: Path) -> N
     with pytest.raises(SettingsError):
         read_settings(data | {"HUB_SECRET_KEY": "short"}).secret_key()
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("given", "address"),
+    [
+        ({}, ""),
+        ({"HUB_WEBSOCKET_PORT": "8081"}, "ws://127.0.0.1:8081/"),
+        ({"HUB_WEBSOCKET_PORT": "8081", "HUB_WEBSOCKET_URL": "wss://hub.example/ws"}, "wss://hub.example/ws"),
+        ({"HUB_WEBSOCKET_URL": "wss://hub.example/ws"}, "wss://hub.example/ws"),
+    ],
+    ids=["none", "this node", "this node behind a proxy", "the worker of another node"],
+)
+def test_websockets_are_offered_where_some_node_serves_them(given: dict[str, str], address: str) -> None:
+    settings = read_settings(given)
+    assert settings.websocket_url == address
+    assert Served.of(settings).sockets == bool(address)

@@ -104,6 +104,21 @@ def test_a_place_with_anything_in_it_is_left_alone(house: Source, bare: Bare, tm
     database.close()
 
 
+def test_what_the_deployment_brought_as_the_backup_has_it_stays(house: Source, bare: Bare, tmp_path: Path) -> None:
+    """A key that is mounted read-only, say."""
+    folder = make(house, tmp_path / "backups", NOON)
+    settings, database = bare()
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    brought = settings.data_dir / "secret.key"
+    brought.write_text("what secret.key holds")
+    written = brought.stat().st_mtime_ns
+    restore(folder, settings, database)
+    assert is_usable(database)
+    assert brought.stat().st_mtime_ns == written
+    assert (settings.data_dir / "facilities.csv").exists()
+    database.close()
+
+
 def test_a_database_with_anything_in_it_is_left_alone(house: Source, tmp_path: Path) -> None:
     folder = make(house, tmp_path / "backups", NOON)
     place = settings_of(tmp_path / "other", house.settings["HUB_DATABASE_URL"])

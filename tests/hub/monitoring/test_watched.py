@@ -22,7 +22,7 @@ from hub.rest.watched import count, doors
 from hub.store.engine import Database
 from hub.store.tables import inbox, outbox
 from tests.flows import stories
-from tests.flows.hub_process import running
+from tests.flows.hub_process import HubProcess, free_port, running
 
 TOKEN = "metrics-token-of-a-test"
 BEARER = {"Authorization": f"Bearer {TOKEN}"}
@@ -144,3 +144,22 @@ def test_a_running_hub_counts_for_all_its_processes(database_url: str, tmp_path:
         assert requests.get(f"{hub.base}/metrics", timeout=10).status_code == 401
         assert "has the schema of this release" in hub.command("doctor")
         assert "The hub can start" in hub.command("config", "check")
+
+
+def test_a_node_that_only_listens_for_hospitals_is_watched_by_a_port_of_its_own(tmp_path: Path) -> None:
+    port = free_port()
+    hub = HubProcess(tmp_path, HUB_METRICS_TOKEN=TOKEN, HUB_WATCH_PORT=str(port))
+    hub.command("migrate")
+    hub.start("--mllp")
+    try:
+        send("127.0.0.1", hub.mllp_port, stories.adt("A01", "M1").encode(), timeout=10)
+        at = f"http://127.0.0.1:{port}"
+        told = requests.get(f"{at}/metrics", headers=BEARER, timeout=10).text
+        assert values(told)['hub_mllp_answers_total{code="AA",listener="default"}'] == 1.0
+        assert [requests.get(at + path, timeout=10).status_code for path in ("/livez", "/readyz")] == [200, 200]
+        assert requests.get(f"{at}/metrics", timeout=10).status_code == 401
+        assert requests.get(f"{at}/fhir/metadata", timeout=10).status_code == 404
+        taken = HubProcess(tmp_path, HUB_WATCH_PORT=str(port), HUB_MLLP_PORT=str(free_port()))
+        assert "cannot be listened on" in taken.command("serve", "--mllp", check=False)
+    finally:
+        hub.stop()

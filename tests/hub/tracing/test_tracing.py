@@ -1,7 +1,10 @@
 """Traces: what is made of what, what a span may say, and that nothing is there while they are off."""
 
+import os
+import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -210,3 +213,26 @@ def test_a_collector_without_the_extra_is_told_at_the_start(monkeypatch: pytest.
     monkeypatch.setitem(sys.modules, "opentelemetry.exporter.otlp.proto.http.trace_exporter", None)
     with pytest.raises(CannotStart, match=r"OTEL_EXPORTER_OTLP_ENDPOINT is set, .*\[tracing\]"):
         otlp.begin({"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:1"}, "web", "1", b"")
+
+
+SPAN_AND_END = """
+import os, secrets
+from hub import tracing
+from hub.tracing import otlp
+otlp.begin(os.environ, "web", "9.9", b"k" * 64)
+with tracing.span("inbox.process"):
+    pass
+print("ends", flush=True)
+"""
+
+
+def test_the_end_of_a_process_waits_two_seconds_for_a_collector_that_does_not_answer() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        where = {"OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{silent.getsockname()[1]}"}
+        words = [sys.executable, "-c", SPAN_AND_END]
+        with subprocess.Popen(words, env={**os.environ, **where}, stdout=subprocess.PIPE, text=True) as ending:
+            assert ending.stdout is not None
+            assert ending.stdout.readline() == "ends\n"
+            began = time.monotonic()
+            assert ending.wait(60) == 0
+        assert otlp.FAREWELL - 1 < time.monotonic() - began < 9  # the exporter gives up after ten
