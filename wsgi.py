@@ -28,6 +28,6 @@ def main() -> None:
         begin_log("first")
         from hub.front.commands import command_line
 
-        command_line()()
+        command_line(sys.argv[1] if len(sys.argv) > 1 else "")()
     except (SettingsError, CannotStart) as error:
         sys.exit(str(error))

@@ -36,6 +36,14 @@ def positive(text: str) -> int:
     return number
 
 
+def minutes(text: str) -> float:
+    """A part of one is fine."""
+    number = float(text)
+    if not 0 < number <= 24 * 60:
+        raise ValueError
+    return number
+
+
 def from_zero(text: str) -> int:
     number = int(text)
     if number < 0:

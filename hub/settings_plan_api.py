@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from hub.setting_values import Setting, flag, positive
+from hub.setting_values import Setting, flag, minutes, positive
 
 
 def places(text: str) -> Mapping[str, str]:
@@ -57,7 +57,7 @@ PLAN_API: tuple[Setting, ...] = (
         "",
         "The plan's client id at the hub: only what this client may see now goes to the plan.",
     ),
-    Setting("HUB_PLAN_API_POLL_MINUTES", "15", "How often a decision that is pending is asked for.", positive),
+    Setting("HUB_PLAN_API_POLL_MINUTES", "15", "How often a decision that is pending is asked for.", minutes),
     Setting("HUB_PLAN_API_DECISION_DAYS", "30", "Without a decision after so long a person must look.", positive),
     Setting(
         "HUB_PLAN_API_CARE_PLANS",

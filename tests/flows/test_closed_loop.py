@@ -66,7 +66,7 @@ def receiver() -> Iterator[Receiver]:
 @pytest.fixture
 def hub(database_url: str, tmp_path: Path, plan: ReferencePlan, receiver: Receiver) -> Iterator[HubProcess]:
     (tmp_path / "referrals.toml").write_text(REFERRALS)
-    settings = plan.settings(HUB_PLAN_API_POLL_MINUTES="1", HUB_WEBHOOK_HOSTS=receiver.host)
+    settings = plan.settings(HUB_PLAN_API_POLL_MINUTES="0.05", HUB_WEBHOOK_HOSTS=receiver.host)
     with ExitStack() as stack:
         found = HubProcess(tmp_path, database_url, **settings)
         return_files(found)

@@ -17,7 +17,7 @@ from hub.store.tables import resource
 from tests.flows.hub_process import HubProcess
 from tests.flows.test_files_arrive import HEADER
 
-ROWS, KILLS = 150, 6
+ROWS, KILLS = 150, 4
 FAMILIES = ("Alder", "Birch", "Cedar", "Dogwood", "Elm", "Fir", "Ginkgo", "Hazel", "Juniper", "Larch")
 
 

@@ -152,7 +152,7 @@ def receiver() -> Iterator[Receiver]:
         yield found
 
 
-@pytest.mark.parametrize("kills", [6, pytest.param(20, marks=pytest.mark.long)])
+@pytest.mark.parametrize("kills", [5, pytest.param(20, marks=pytest.mark.long)])
 def test_kills_lose_nothing_double_nothing_and_leave_no_half(
     database_url: str, tmp_path: Path, receiver: Receiver, request: pytest.FixtureRequest, kills: int
 ) -> None:

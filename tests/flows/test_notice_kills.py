@@ -12,8 +12,8 @@ def test_kills_lose_no_notice_and_keep_their_order(
     database_url: str, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
     cluster = None if database_url.startswith("sqlite") else request.getfixturevalue("postgresql")
-    found = run("a database", database_url, tmp_path, cluster, 4)
-    assert found.kills == 4
+    found = run("a database", database_url, tmp_path, cluster, 3)
+    assert found.kills == 3
     assert found.is_clean, found
     assert found.notices >= len(SUBSCRIPTIONS) * found.acknowledged > 0
 

@@ -48,7 +48,7 @@ def hub(database_url: str, tmp_path: Path, plan: ReferencePlan) -> Iterator[HubP
     """With a shelter, a house and a plan; one referral lies there since thirty days."""
     (tmp_path / "referrals.toml").write_text(REFERRALS)
     with ExitStack() as stack:
-        found = HubProcess(tmp_path, database_url, **plan.settings(HUB_PLAN_API_POLL_MINUTES="1"))
+        found = HubProcess(tmp_path, database_url, **plan.settings(HUB_PLAN_API_POLL_MINUTES="0.05"))
         return_files(found)
         found.command("migrate")
         names = ("hub", "plan", "shelter", "house", "other-plan")

@@ -74,7 +74,7 @@ def brought(database_url: str, *resources: dict[str, Any]) -> None:
 
 def test_a_referral_gets_to_the_plan_once_and_its_decision_comes_back(database_url: str, tmp_path: Path) -> None:
     with reference_plan(tmp_path) as plan, ExitStack() as stack:
-        hub = HubProcess(tmp_path, database_url, **plan.settings(HUB_PLAN_API_POLL_MINUTES="1"))
+        hub = HubProcess(tmp_path, database_url, **plan.settings(HUB_PLAN_API_POLL_MINUTES="0.05"))
         hub.command("migrate")
         brought(database_url, organization("plan"), organization("clinic"), MEMBER, COVERAGE, PANEL)
         stack.callback(hub.stop)

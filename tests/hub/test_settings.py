@@ -27,7 +27,8 @@ def test_an_empty_variable_is_as_none() -> None:
     ("name", "text"),
     [("HUB_HTTP_PORT", "http"), ("HUB_HTTP_PORT", "70000"), ("HUB_MLLP_PORT", "-1"), ("HUB_WEB_THREADS", "0"),
      ("HUB_MAX_BODY_BYTES", "10MB"), ("HUB_ADT_PRODUCTION", "maybe"), ("HUB_PAGE_SIZE", "-5"),
-     ("HUB_CORS_ORIGINS", "https://app.example/"), ("HUB_CORS_ORIGINS", "app.example")],
+     ("HUB_CORS_ORIGINS", "https://app.example/"), ("HUB_CORS_ORIGINS", "app.example"),
+     ("HUB_PLAN_API_POLL_MINUTES", "0"), ("HUB_PLAN_API_POLL_MINUTES", "nan")],
 )  # fmt: skip
 def test_a_value_that_cannot_be_used_is_refused_by_name_and_not_shown(name: str, text: str) -> None:
     with pytest.raises(SettingsError) as caught:
@@ -52,6 +53,14 @@ def test_the_secret_key_is_made_once_and_kept_for_the_owner_only(tmp_path: Path)
     assert found.secret_key() == first
     assert stat.S_IMODE(os.stat(tmp_path / "data" / "secret.key").st_mode) == 0o600
     assert [path.name for path in (tmp_path / "data").iterdir()] == ["secret.key"]
+
+
+@pytest.mark.parametrize("left", [0, 1, 31])
+def test_a_kept_secret_key_that_was_cut_off_is_refused(tmp_path: Path, left: int) -> None:
+    (tmp_path / "secret.key").write_bytes(b"k" * left)
+    with pytest.raises(SettingsError, match="cut off"):
+        read_settings({"HUB_DATA_DIR": str(tmp_path)}).secret_key()
+    assert (tmp_path / "secret.key").read_bytes() == b"k" * left
 
 
 def test_a_given_secret_key_is_used_and_a_short_one_refused(tmp_path: Path) -> None:
