@@ -16,7 +16,7 @@ from functools import lru_cache
 from auth import roles
 from auth.clients import Client
 from auth.roles import CONSENT, FREE, NEVER, ROLES, Role
-from auth.scopes import PATIENT, SYSTEM, USER, Scope
+from auth.scopes import PATIENT, SYSTEM, USER, Scope, parse
 from hub.access import Access
 from hub.problems import Problem
 from hub.rights.facts import REVIEWERS, client_number, source_number
@@ -67,7 +67,16 @@ def access_for(
         return Access(client.id, frozenset(), client.role, user=person or user, source=source)
     grants, narrowed = _covered(asking.role.id, usable)
     sight = _sight(asking, narrowed, source, emergency)
-    return Access(client.id, grants, client.role, sight=sight, user=person or user, source=source)
+    narrow = bool(user or person) or _is_less(client, asking.role, grants, narrowed)
+    return Access(client.id, grants, client.role, sight=sight, user=person or user, source=source, narrow=narrow)
+
+
+def _is_less(client: Client, role: Role, grants: Grants, narrowed: Narrowed) -> bool:
+    """Whether these read less than the client may by itself: what its notices are decided by (auth.notices)."""
+    registered = _usable(parse(client.scopes), False, False, role) if client.scopes else ()
+    whole, keys = _covered(role.id, registered)
+    reading = {pair for pair in whole if pair[1] in READING}
+    return not reading <= grants or any(name not in keys or not keys[name] <= narrowed[name] for name in narrowed)
 
 
 def _usable(scopes: Sequence[Scope], signed_in: bool, launched: bool, role: Role) -> tuple[Scope, ...]:

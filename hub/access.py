@@ -31,7 +31,8 @@ class Access:
     token's scopes and the role's types both cover. `sight` says which resources of these types are there for the
     caller: none, unless somebody said. `user` is the id of the person at the client, if there is one; `source`
     whose data a write brings (a reference to an Organization, or the client), `person` the source person that it
-    came with (hub.identity; 0: none)."""
+    came with (hub.identity; 0: none). `narrow`: a person is at the client, or the token reads less than the client
+    may by itself."""
 
     who: str
     grants: frozenset[tuple[str, str]]
@@ -41,6 +42,7 @@ class Access:
     user: str = ""
     source: str = ""
     person: int = 0
+    narrow: bool = False
 
     @classmethod
     def system(cls, reason: str, source: str = "", person: int = 0) -> "Access":
@@ -60,3 +62,10 @@ class Access:
                 f"The token's scopes do not cover {interaction} of {resource_type}",
                 headers={"WWW-Authenticate": 'Bearer error="insufficient_scope"'},
             )
+
+    def require_whole(self) -> None:
+        """Raise `forbidden` for a narrow token: a Subscription is its client's, and what it tells is decided by all
+        that the client may see, long after the token."""
+        if self.narrow:
+            message = "Subscriptions are a client's own: its token has all scopes that it reads by, and no person"
+            raise Problem("forbidden", message, headers={"WWW-Authenticate": 'Bearer error="insufficient_scope"'})

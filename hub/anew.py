@@ -84,7 +84,7 @@ def _of_merges(connection: Connection, row: Any, now: IndexRows, survivors: Surv
 
 
 def _one(row: Any, content: Resource, base: str, part2: Part2Sources, survivors: Survivors) -> _One:
-    mask = labels_of(content, "", part2)
+    mask = raised(labels_of(content, "", part2), facts.consents_tell(content))
     if row.labels > 0:
         mask = raised(row.labels, mask)
     return _One(row, content, survivors.facts(facts.facts_of(content, base)), mask)

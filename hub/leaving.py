@@ -3,10 +3,11 @@
 Rules: docs/access.md (minimum sets of elements, members of a Group), 42 CFR 2.32 (hub.release: the notice and the
 consent travel with every release), https://hl7.org/fhir/R4/security-labels.html (labels of what was raised later
 stand on its earlier versions, too), hub.told_labels (of inherited labels, those of targets that are seen).
-Refuses: what is closed under Part 2 and for which no consent is found any more. It does not leave.
+Refuses: what tells of substance use, is closed, and has a label for which no consent is found any more. It does not
+leave.
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -37,16 +38,16 @@ SUBSETTED = {
 
 @dataclass(slots=True)
 class Leaving:
-    """The resources of one answer. `relied_on`: the Consents by patient that opened what Part 2 closes."""
+    """The resources of one answer. `relied_on`: the Consents that opened what tells of substance use."""
 
     rows: list[Stored]
     labels: int = 0
-    relied_on: dict[int, Sequence[str]] = field(default_factory=dict)
+    relied_on: set[str] = field(default_factory=set)
 
     @property
     def consents(self) -> list[str]:
         """`Consent/<id>` of all of them."""
-        return sorted({f"Consent/{each}" for found in self.relied_on.values() for each in found})
+        return sorted(f"Consent/{each}" for each in self.relied_on)
 
     def security(self) -> list[dict[str, Any]]:
         """For `Bundle.meta.security`: the Bundle is as sensitive as its entries."""
@@ -64,19 +65,24 @@ def leaving(connection: Connection, access: Access, rows: Sequence[Stored], base
         return Leaving([_whole(row) for row in rows])
     if not any(row.labels > 0 or row.is_earlier or _is_shaped(sight, row.type) for row in rows):
         return Leaving(list(rows))
-    closed = {row.patient for row in rows if _needs_consent(sight, row)}
+    closed: dict[int, int] = {}
+    for row in rows:
+        if labels := _closed(sight, row):
+            closed[row.patient] = closed.get(row.patient, 0) | labels
     relied_on = consents.relied_on(connection, closed, sight, clock.micros(clock.now())) if closed else {}
     less = told(connection, access, rows)
     found = Leaving([])
     for row in rows:
-        if _needs_consent(sight, row) and not _is_open(connection, access, row, relied_on):
+        shut = _closed(sight, row)
+        is_open = not shut or consents.opening(relied_on, row.patient, shut)
+        if not (is_open or glass_is_broken(connection, sight, row.patient)):  # 42 CFR 2.51
             continue
         if row.is_earlier and not _is_theirs(connection, sight, row, base):
             continue
         labels = less.get(row.rid, max(row.labels, 0))
-        rests_on = relied_on.get(row.patient, ()) if labels & SUD_BITS else ()
+        rests_on = consents.opening(relied_on, row.patient, labels & shut)
         found.labels |= labels
-        found.relied_on |= {row.patient: rests_on} if rests_on else {}
+        found.relied_on |= set(rests_on)
         found.rows.append(_shown(connection, sight, row, labels, rests_on, base))
     return found
 
@@ -98,14 +104,9 @@ def _is_shaped(sight: Sight, kind: str) -> bool:
     return kind in sight.elements or (kind == "Group" and not sight.all_patients)
 
 
-def _needs_consent(sight: Sight, row: Stored) -> bool:
-    """What is closed under Part 2 for this caller, and not its own."""
-    return bool(row.labels & SUD_BITS & sight.guarded) and not (sight.own and row.source == sight.own)
-
-
-def _is_open(connection: Connection, access: Access, row: Stored, relied_on: Mapping[int, Sequence[str]]) -> bool:
-    """A consent opens it, or broken glass (42 CFR 2.51)."""
-    return bool(relied_on.get(row.patient)) or glass_is_broken(connection, access.sight, row.patient)
+def _closed(sight: Sight, row: Stored) -> int:
+    """The labels of substance use that only a consent opens to this caller; none of what is its own."""
+    return 0 if sight.own and row.source == sight.own else row.labels & SUD_BITS & sight.guarded
 
 
 def _is_theirs(connection: Connection, sight: Sight, row: Stored, base: str) -> bool:

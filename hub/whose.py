@@ -6,8 +6,9 @@ Labels only rise: those of the row, of the new content and of its source all cou
 are not written into it (hub.told_labels).
 What tells nothing of a patient itself (a Provenance) belongs to whom its targets belong to.
 Refuses (`forbidden`): a resource about a patient to whom the writer has no relation now (a hidden and a missing
-patient are answered alike), a Patient by who registers none, a Consent that opens its writer's own access, and what
-granular scopes do not cover. A relation in the writer's own favour is not refused: it does not count.
+patient are answered alike), a Patient by who registers none, a Consent that opens its writer's own access or that
+of staff, and what granular scopes do not cover. A relation in the writer's own favour is not refused: it does not
+count.
 """
 
 from collections.abc import Iterable, Mapping
@@ -20,7 +21,6 @@ from hub.access import Access
 from hub.problems import Problem
 from hub.rewriting import Rewriting
 from hub.rights import facts
-from hub.rights.consent_forms import told_by
 from hub.rights.consents import opens_own
 from hub.rights.directory import DIRECTORY
 from hub.rights.facts import Facts
@@ -82,9 +82,7 @@ class Whose:
         if old:
             content = told_labels.given(self._connection, self._access, old, content)
         named = {**content, "id": identity}
-        mask = labels_of(named, self._access.source, self._part2)
-        if kind == facts.CONSENT:
-            mask |= told_by(named)
+        mask = raised(labels_of(named, self._access.source, self._part2), facts.consents_tell(named))
         limited = not (self._access.sight.everything or self._access.sight.all_patients)
         if kind in DIRECTORY and limited and mask & ~(old.labels if old else 0):
             raise Problem("forbidden", "This client hides no directory entry from others", "meta.security")
@@ -147,6 +145,8 @@ class Whose:
 
     def check(self, change: Change) -> None:
         """Raise Problem(`forbidden`) where the writer may not write this."""
+        if change.type == "Subscription" and change.now is not None:
+            self._access.require_whole()
         sight = self._access.sight
         if sight.everything or sight.all_patients or sight.writes_any or change.now is None:
             return
@@ -209,10 +209,18 @@ class Whose:
             now.consents = denials(self._connection, change.id)
         if change.type == facts.CONSENT:
             now.consents = facts.consents(change.now, self._base)
-            recipients = self._access.sight.recipients
-            if not self._access.sight.self_only and opens_own(before.consents, now.consents, recipients):
-                message = "A client does not write the Consent that opens its own access"
+            own = self._own_recipients(change)
+            if not self._access.sight.self_only and opens_own(before.consents, now.consents, own):
+                message = "A client does not write the Consent that opens its own access, or that of staff"
                 raise Problem("forbidden", message, "Consent.provision")
+
+    def _own_recipients(self, change: Change) -> set[int]:
+        """To whom the writer opens nothing by a Consent: itself, and all staff that it names now or named before,
+        for nobody can tell whose they are. Who acts for the patient, or loads for all, names whom it likes."""
+        sight = self._access.sight
+        if sight.everything or sight.all_patients or sight.kinds & PROXY:
+            return {*sight.recipients}
+        return {*sight.recipients, *facts.people_named([change.before, change.now], self._base)}
 
     def _relations(self, rid: int, change: Change, content: Resource, before: IndexRows, now: IndexRows) -> None:
         made = facts.relations(content, self._base, self._source, self._access.who)

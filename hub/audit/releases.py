@@ -8,16 +8,16 @@ from hub.access import Access
 from hub.audit.record import Release
 from hub.fhir import json
 from hub.rights.facts import OWN_PEOPLE
+from hub.rights.labels import SUD_BITS
 from hub.search.compartments import patients_of
 from hub.search.edges import address
 from hub.search.index import IndexRows
 from hub.sight import NOBODY, SEVERAL, UNKNOWN
-from hub.store.consents import RELEASED_BY_CONSENT, relied_on
+from hub.store.consents import relied_on
 from hub.store.read import Stored
 from hub.store.tables import index_patient
 
 CHUNK = 500
-BY_CONSENT = sum(RELEASED_BY_CONSENT)
 
 
 def releases_of(
@@ -61,10 +61,13 @@ def _consents(
     connection: Connection | None, masks: Mapping[int, int], who: Access, at: int
 ) -> dict[int, list[str]]:
     """By patient the Consents without which nothing of this would have left."""
-    guarded = [patient for patient, mask in masks.items() if mask & BY_CONSENT]
+    guarded = {patient: mask for patient, mask in masks.items() if mask & SUD_BITS}
     if not guarded or connection is None or who.sight.everything:
         return {}
-    return relied_on(connection, guarded, who.sight, at)
+    found: dict[int, set[str]] = {}
+    for (patient, _), consents in relied_on(connection, guarded, who.sight, at).items():
+        found.setdefault(patient, set()).update(consents)
+    return {patient: sorted(consents) for patient, consents in found.items()}
 
 
 def _patients(

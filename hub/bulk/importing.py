@@ -171,7 +171,8 @@ class Importing:
         if access is None:
             raise Problem("forbidden", "The client is not active any more")
         granted = frozenset((kind, letter) for kind, letter in job.asked["grants"])
-        return narrowed(replace(access, grants=access.grants & granted), job.asked["narrowed"])
+        narrow = bool(job.asked.get("narrow", True))
+        return narrowed(replace(access, grants=access.grants & granted, narrow=narrow), job.asked["narrowed"])
 
 
 class _Told:

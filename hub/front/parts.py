@@ -125,6 +125,7 @@ def part2() -> Any:
 
 def _rules() -> Any:
     """What Tasks of referrals must keep, by the terminology of this deployment."""
+    from hub import transitional_care
     from hub.ecm import assembly as ecm
     from hub.referrals import assembly as referrals
     from hub.write_rules import together
@@ -133,7 +134,8 @@ def _rules() -> Any:
         lambda system, code: code in knowledge().terminology.system(system).concepts,
         lambda url: knowledge().terminology.concept_map(url),
     )
-    return together(referrals.write_rules(settings(), words), ecm.write_rules(settings(), words.known))
+    of_referrals, of_ecm = referrals.write_rules(settings(), words), ecm.write_rules(settings(), words.known)
+    return together(of_referrals, of_ecm, transitional_care.rules())
 
 
 def _effects(changes: Sequence[Change]) -> Iterator[Mapping[str, Any]]:

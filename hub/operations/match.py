@@ -3,6 +3,8 @@
 Rules: https://hl7.org/fhir/R4/patient-operation-match.html; match-grade
 https://hl7.org/fhir/R4/extension-match-grade.html; how grades are decided: hub.identity.decide, docs/identity.md.
 The score is the chance that both are one person, from the weights, among as many members as there are.
+Source persons say only who might be meant, for they know what guarded sources said. Whether a member is found, and
+its grade, is decided by its Patient as the caller is shown it, and by nothing else.
 Refuses: a `resource` that is no Patient (400). A member that the caller may not see is not found; nor are former
 Patients.
 """
@@ -14,14 +16,16 @@ import msgspec
 
 from hub.fhir import json
 from hub.identity import former
-from hub.identity.candidates import candidates, said_by
+from hub.identity.blocking import keys
+from hub.identity.candidates import candidates
 from hub.identity.chosen import current
 from hub.identity.counts import frequencies
 from hub.identity.decide import LINK, Decision, decide
 from hub.identity.guards import DISTINCT
 from hub.identity.patient import person_of
+from hub.identity.person import Person
 from hub.identity.strong import Systems
-from hub.leaving import Leaving, leaving
+from hub.leaving import Leaving, leaving, one
 from hub.operations.call import Call, Operation, Parameter
 from hub.problems import Problem
 from hub.store import read
@@ -45,22 +49,28 @@ def match(call: Call) -> bytes:
     if call.given.get("onlyCertainMatches", False):
         found = [one for one in found if _grade(one[1]) == CERTAIN]
         found = found if len(found) == 1 else []
-    shown = [(row, best) for row, best in _seen(call, found)][: min(most, call.limits.most)]
-    return _bundle(call, shown)
+    return _bundle(call, found[: min(most, call.limits.most)])
 
 
-def _graded(call: Call, given: dict[str, Any]) -> list[tuple[str, Decision]]:
-    """By member the best decision about any of its records, the likeliest first."""
+def _graded(call: Call, given: dict[str, Any]) -> list[tuple[Stored, Decision]]:
+    """The members that the caller sees, and the decision about each, the likeliest first."""
     said = person_of(given, call.access.who, Systems())
-    counted = frequencies(call.connection)
-    best: dict[str, Decision] = {}
-    for one in candidates(call.connection, said):
-        found = decide(said, said_by(one), counted, current().limits)
-        if found.outcome == DISTINCT or not one.patient:
-            continue
-        member = former.member_of(call.connection, one.patient)
-        best[member] = max(found, best.get(member, found), key=_rank)
-    return sorted(best.items(), key=lambda pair: _rank(pair[1]), reverse=True)
+    asked, counted = keys(said), frequencies(call.connection)
+    found: list[tuple[Stored, Decision]] = []
+    for row in _seen(call, _members(call, said)):
+        shown = one(call.connection, call.access, row, call.base)
+        other = person_of(json.stored(shown.body or b"{}") if shown else {}, "", Systems())
+        decided = decide(said, other, counted, current().limits)
+        # no key in common: it was found by what another record says
+        if decided.outcome != DISTINCT and asked & keys(other):
+            found.append((row, decided))
+    return sorted(found, key=lambda pair: _rank(pair[1]), reverse=True)
+
+
+def _members(call: Call, said: Person) -> list[str]:
+    """Who might be meant, in the order of their ids."""
+    named = {each.patient for each in candidates(call.connection, said) if each.patient}
+    return sorted({former.member_of(call.connection, each) for each in named})
 
 
 def _rank(found: Decision) -> tuple[bool, float]:
@@ -80,9 +90,9 @@ def _score(found: Decision) -> float:
     return round(max(chance, 0.99) if found.outcome == LINK else min(chance, 0.98), 3)
 
 
-def _seen(call: Call, found: Sequence[tuple[str, Decision]]) -> list[tuple[Stored, Decision]]:
-    rows = [(read.current(call.connection, call.access, "Patient", member), best) for member, best in found]
-    return [(row, best) for row, best in rows if row is not None and row.body is not None]
+def _seen(call: Call, members: Sequence[str]) -> list[Stored]:
+    rows = (read.current(call.connection, call.access, "Patient", each) for each in members)
+    return [row for row in rows if row is not None and row.body is not None]
 
 
 def _bundle(call: Call, found: Sequence[tuple[Stored, Decision]]) -> bytes:

@@ -6,8 +6,8 @@ alone); brute force is throttled: so many calls a minute of one client, counted 
 What is found opens nothing: who may see the member's record is decided as ever (docs/access.md). A Consent that
 comes along is looked at, and not stored: nobody writes the Consent that opens its own access.
 Refuses: roles that do not match members (403), too many calls (429), an Idempotency-Key (400: an attempt counts
-each time), a Consent that is not in force or says nothing that the hub can keep (422), a Patient too sensitive
-for the caller (422, as if there were none).
+each time), a Consent that is not in force or says nothing that the hub can keep (422), a Patient or a Coverage
+too sensitive for the caller (422, as if there were none).
 """
 
 from collections.abc import Iterator, Mapping
@@ -28,6 +28,7 @@ from hub.problems import Problem
 from hub.search.query import Limits, parse
 from hub.search.texts import escaped
 from hub.search.values import date_range
+from hub.sight import Sight
 from hub.store import read
 from hub.store.joined import Joined
 from hub.store.read import Stored
@@ -48,7 +49,7 @@ def member_match(call: Call) -> bytes:
     patient, coverage = _given(call, "MemberPatient", "Patient"), _given(call, "CoverageToMatch", "Coverage")
     _check_consent(call)
     numbers = frozenset(_numbers(coverage))
-    found = {row.id: row for value in numbers for row in _with_number(call, value) if _is_open(call, row)}
+    found = {row.id: row for value in numbers for row in _with_number(call, value)}
     same = [row for row in found.values() if _is_same(call, patient, row, numbers)]
     if len(same) != 1:
         raise Problem("processing", "Not exactly one member matches")
@@ -99,18 +100,16 @@ def _numbers(coverage: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _with_number(call: Call, value: str) -> Iterator[Stored]:
-    """Active Patients that have the number, or a Coverage with it."""
-    access = replace(Access.system("member match"), who=call.access.who)
+    """Active Patients that have the number, or a Coverage with it; neither of them guarded from the caller: no
+    consent is asked for, for nobody is known yet."""
+    theirs = call.access.sight
+    sight = Sight(all_patients=True, guarded=theirs.guarded, never=theirs.never)
+    access = replace(Access.system("member match"), who=call.access.who, sight=sight)
     asked = (("identifier", escaped(value)),), (("_has:Coverage:beneficiary:identifier", escaped(value)),)
     for pairs in asked:
         query = parse("Patient", [*pairs, ("active:not", "false")], Limits(base=call.base))
         rows = read.page(call.connection, access, query, (), MOST)
         yield from (row for row in rows if row.body)
-
-
-def _is_open(call: Call, row: Stored) -> bool:
-    sight = call.access.sight
-    return not max(row.labels, 0) & (sight.guarded | sight.never)
 
 
 def _is_same(call: Call, patient: Resource, row: Stored, numbers: frozenset[str]) -> bool:

@@ -166,6 +166,7 @@ def binding_token(call: Call) -> bytes:
     """A token for websockets, for one Subscription or several of the caller's own."""
     from hub.notifications import binding  # cryptography: not for everybody who asks something
 
+    call.access.require_whole()
     rows = [call.stored()] if call.level == "instance" else _chosen(call)
     if call.engines.websocket_url == "":
         raise Problem("not-supported", "This hub serves no websockets")

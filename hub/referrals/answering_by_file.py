@@ -2,12 +2,14 @@
 
 Rules: docs/referrals.md "Answers by file". The sender is the organization of its feed, and answers what is asked of
 it alone. An answer that stands already is nothing to do: a line may be done twice where the hub was killed.
+What labels hide from the sender, as after a consent was revoked, is not there for it, whatever number it knows. Its
+relation is not asked for first: that ends when the referral is over, and how it ended the sender may hear.
 Refuses, with a line of the report: a referral that is not there for the sender (REFERENCE: whether there is one
 nobody learns), an answer that is not legal now (MOVE, with those that are), one without what it needs (REQUIRED).
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -16,12 +18,15 @@ from sqlalchemy import Connection
 from hub import clock
 from hub.access import Access
 from hub.feeds.records import Feed, Kept, Reject
+from hub.leaving import one as leaving
 from hub.problems import Problem
 from hub.referrals.answer_words import ANSWERS, legal_words
 from hub.referrals.answers import Choice, answered, choices
 from hub.referrals.case import Known, known
+from hub.referrals.case import access as of_hub
 from hub.referrals.moving import Moving
 from hub.referrals.terms import OVER, activities, is_referral, local, reason
+from hub.store import read
 from hub.transactions import Transactions
 
 AccessOf = Callable[[str], Access]  # of an organization, by its reference
@@ -54,15 +59,16 @@ class AnsweringByFile:
 
     def _answered(self, feed: Feed, row: Kept) -> Reject | None:
         said, to = row.values, ANSWERS[row.values["answer"]]
+        access = self.access_of(feed.organization)
         with self.transactions.database.read() as connection:
-            task = self._task(connection, said["task"], feed.organization)
+            task = self._task(connection, access, said["task"], feed.organization)
             if task is None:
                 return _reject(row, "REFERENCE", "task", NOBODY)
-            if task.status == to and _stands(connection, task, said):
+            if task.status == to and _stands(connection, access, task, said):
                 return None
         if task.status in OVER:
             return _illegal(row, task.status, [])
-        moving = Moving(self.transactions, self.access_of(feed.organization))
+        moving = Moving(self.transactions, access)
         try:
             offered = choices(moving.legal(task.id))
         except Problem:
@@ -82,22 +88,30 @@ class AnsweringByFile:
             moving.move(row.values["task"], said.to, said.reason)
         return None
 
-    def _task(self, connection: Connection, identity: str, sender: str) -> Known | None:
+    def _task(self, connection: Connection, access: Access, identity: str, sender: str) -> Known | None:
         """What this sender is asked."""
-        found = known(connection, "Task", identity)
+        found = _open(connection, access, "Task", identity)
         if found is None or not is_referral(found.resource):
             return None
         owner = local(found.resource.get("owner"), self.transactions.base, "Organization")
         return found if sender and owner == sender else None
 
 
-def _stands(connection: Connection, task: Known, said: Any) -> bool:
+def _open(connection: Connection, access: Access, kind: str, identity: str) -> Known | None:
+    """As the hub knows it; None where labels hide it from this access. Of relations and types nothing is asked."""
+    asking = replace(of_hub(), sight=replace(access.sight, all_patients=True))
+    found = known(connection, kind, identity)
+    row = read.current(connection, asking, kind, identity) if found else None
+    return found if row and leaving(connection, asking, row) else None
+
+
+def _stands(connection: Connection, access: Access, task: Known, said: Any) -> bool:
     """Whether the Task says already what the line says."""
     if task.status != "completed":
         return not said.get("reason") or reason(task.resource) == " ".join(said["reason"].split())
     done = " ".join(said.get("done", "").split())
     for one in activities(task.resource):
-        procedure = known(connection, "Procedure", one["valueReference"]["reference"].rpartition("/")[2])
+        procedure = _open(connection, access, "Procedure", one["valueReference"]["reference"].rpartition("/")[2])
         if procedure and procedure.resource.get("code", {}).get("text") == done:
             return True
     return False

@@ -11,8 +11,6 @@ from typing import Any
 from flask import Blueprint, Flask
 from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 
-from hub.processes import refuse_taken
-
 SILENT_SECONDS = 10  # who says nothing for so long is let go
 
 
@@ -33,8 +31,6 @@ class Window:
         self._server: BaseWSGIServer | None = None
 
     def start(self) -> None:
-        """Raises PortTaken."""
-        refuse_taken(self._host, self._port)
         app = Flask("window", static_folder=None)
         app.register_blueprint(self._watched())
         self._server = make_server(self._host, self._port, app, threaded=True, request_handler=Quiet)

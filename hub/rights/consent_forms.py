@@ -11,7 +11,7 @@ Refuses: a form that no row of FORMS has, a label that the hub does not know (Va
 """
 
 import csv
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache, reduce
 from importlib.resources import files
@@ -20,7 +20,7 @@ from typing import Any
 
 from hub.fhir.systems import ACT_CODE
 from hub.rights.labels import ALL_BITS, COUNSELLING, HMIS, OTHER, PSY, PSYTHPN, SUD_BITS, mask_of
-from hub.rights.provisions import BY_CLASS, identifier
+from hub.rights.provisions import BY_CLASS, codings, identifier
 from hub.sight import PURPOSES
 
 NOTES = COUNSELLING | PSYTHPN  # what only a Consent of their own opens
@@ -82,11 +82,22 @@ class Forms:
 
 
 def told_by(consent: Mapping[str, Any]) -> int:
-    """The labels of what the form of a Consent tells by itself: one of 42 CFR Part 2 tells of a disorder."""
+    """The labels of what a Consent tells by being there: by its form (one of 42 CFR Part 2 tells of a disorder),
+    and by the categories that it names, whether it permits or denies them."""
+    forms = current()
     mask = 0
-    for name in current().of(consent):
+    for name in forms.of(consent):
         mask |= FORMS[name].tells
+    for coding in _named(consent.get("provision", {})):
+        mask |= forms.categories.get(identifier(coding), 0)
     return mask
+
+
+def _named(provision: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """The codings of what a provision, and each one inside it, is about."""
+    yield from codings(provision.get("code", ()))
+    for inner in provision.get("provision", ()):
+        yield from _named(inner)
 
 
 def _identifiers(consent: Mapping[str, Any]) -> Iterable[str]:

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from hub.rights.consent_forms import told_by
 from hub.rights.consents import rules_of
 from hub.rights.directory import DIRECTORY
 from hub.rights.provisions import recipient_class
@@ -115,6 +116,16 @@ def nested(resource: Resource) -> Iterator[dict[str, Any]]:
         if isinstance(inner, dict) and "resourceType" in inner:
             yield inner
             yield from nested(inner)
+
+
+def consents_tell(resource: Resource) -> int:
+    """The labels of what a Consent, or one inside another resource, tells by its form and its categories: they are
+    no security labels, so hub.rights.labels does not see them."""
+    mask = 0
+    for each in (resource, *nested(resource)):
+        if each["resourceType"] == CONSENT:
+            mask |= told_by(each)
+    return mask
 
 
 def _inside(resource: Resource) -> Iterable[Any]:

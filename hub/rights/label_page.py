@@ -24,6 +24,8 @@ docs/labels.md`). Which codes mean what is a proposal: a privacy officer has to 
 3. **Its source.** What a program under 42 CFR Part 2 sends (the client's organization, `meta.source`), and
    whatever refers to it, to its Location or to its HealthcareService, is PART2. Programs are named in
    `HUB_PART2_PROGRAMS`, or by `part2` in the facilities file.
+4. **What a Consent is about**: the form that it is, and the categories that its provisions name by
+   `provision.code` (docs/consent.md), permitted or denied.
 
 A resource that says whose it is by what it is about (a Provenance by its `target`, a Task without `for` by its
 `focus`) **inherits** the labels of that: they guard it as its own do. They are no labels of its own: they do not

@@ -5,7 +5,7 @@ The decision itself is one predicate (hub.store.sight); these are the same words
 compares both with a third one in plain Python. Nothing here reads what a resource says.
 """
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
@@ -13,11 +13,12 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, and_, bindparam, exists, or_, select
 from sqlalchemy.sql.selectable import FromClause
 
-from hub.rights.labels import COUNSELLING, PART2
+from hub.rights.labels import BITS, SUD_BITS
 from hub.sight import COVERAGE, PROXY, Sight
 from hub.store.tables import index_consent, index_relation, resource
 
-RELEASED_BY_CONSENT = (PART2, COUNSELLING)  # what 42 CFR 2.32 is about
+# what 42 CFR 2.32 is about, and what else tells of substance use: if a consent opens that, it may be such a record
+RELEASED_BY_CONSENT = tuple(bit for bit in BITS.values() if bit & SUD_BITS)
 CHUNK = 500  # patients a statement
 
 _c = index_consent.alias("c")
@@ -115,17 +116,26 @@ def deciding(
     return [Deciding(row[0], bool(row[1]), *row[2:8], bool(row[8]), bool(row[9]), row[10]) for row in rows]
 
 
-def relied_on(connection: Connection, patients: Collection[int], sight: Sight, now: int) -> dict[int, list[str]]:
-    """By patient the ids of the Consents that open Part 2 data to this caller now; a patient without any is left
-    out. Empty for a caller who needs none."""
-    found: dict[int, set[str]] = {}
+def relied_on(
+    connection: Connection, wanted: Mapping[int, int], sight: Sight, now: int
+) -> dict[tuple[int, int], list[str]]:
+    """By patient and label of substance use the ids of the Consents that open that to this caller now; what none
+    opens is left out. `wanted`: by patient the labels of what shall leave. Empty for a caller who needs none."""
+    found: dict[tuple[int, int], list[str]] = {}
     bits = [bit for bit in RELEASED_BY_CONSENT if not sight.everything and sight.guarded & ~sight.never & bit]
     asked: dict[str, Any] = {"recipients": list(sight.recipients), "purposes": sight.purposes, "now": now}
-    for chunk in _chunks(patients):
-        for bit in bits:
+    for bit in bits:
+        for chunk in _chunks([patient for patient, labels in wanted.items() if labels & bit]):
             for patient, consent in connection.execute(_RELIED_ON, {**asked, "patients": chunk, "bit": bit}):
-                found.setdefault(patient, set()).add(consent)
-    return {patient: sorted(consents) for patient, consents in found.items()}
+                found.setdefault((patient, bit), []).append(consent)
+    return found
+
+
+def opening(relied: Mapping[tuple[int, int], Sequence[str]], patient: int, labels: int) -> list[str]:
+    """The Consents without which these labels of a patient would not be open, of those that are `relied_on`; none
+    where one of the labels is closed."""
+    found = [relied.get((patient, bit), ()) for bit in RELEASED_BY_CONSENT if labels & bit]
+    return sorted({each for consents in found for each in consents}) if all(found) else []
 
 
 def _chunks(patients: Collection[int]) -> Iterator[Sequence[int]]:

@@ -93,13 +93,10 @@ def text_of(shape: Shape) -> str:
 
 
 def _patients(self_only: bool, launched: bool, own: bool) -> str:
+    # whose it is nobody can tell: a launch is about one patient, and shows none of it
+    unknown = [_OWN_UNKNOWN] if own and not launched else []
     several = _SEVERAL % {"one": _related("q.patient", self_only, launched)}
-    alternatives = [
-        "{patient} = 0",
-        *([_OWN_UNKNOWN] if own else []),
-        _related("{patient}", self_only, launched),
-        several,
-    ]
+    alternatives = ["{patient} = 0", *unknown, _related("{patient}", self_only, launched), several]
     return "(" + " OR ".join(alternatives) + ")"
 
 
@@ -252,7 +249,9 @@ def condition(connection: Connection, sight: Sight, alias: str) -> tuple[str, Se
 @lru_cache(maxsize=64)
 def _covering(shape: Shape, mark: str) -> tuple[str, tuple[str, ...]]:
     _, self_only, launched, *_ = shape
-    return _marked(f"SELECT 1 WHERE {_related('{of}', self_only, launched)}", mark, {})
+    # PostgreSQL takes a comparison of two parameters for one of texts, unless it is told
+    of = "CAST({of} AS bigint)"
+    return _marked(f"SELECT 1 WHERE {_related(of, self_only, launched)}", mark, {})
 
 
 def covers(connection: Connection, sight: Sight, patients: Iterable[int]) -> bool:

@@ -313,3 +313,30 @@ def test_directory_types_are_narrowed_by_nothing_but_scopes() -> None:
     assert {("Organization", "r"), ("Location", "s")} <= access("ilos-provider").grants
     assert not {("Organization", "u")} & access("ilos-provider").grants
     assert DIRECTORY & {name for name, _ in access("operator").grants}
+
+
+WHOLE = "system/Subscription.cruds system/Encounter.rs system/Observation.rs"
+LABORATORY = f"system/Observation.rs?category={CATEGORY}|laboratory"
+
+
+@pytest.mark.parametrize(
+    ("registered", "asked", "more", "narrow"),
+    [
+        (WHOLE, WHOLE, {}, False),
+        (f"{WHOLE} system/Task.cu", WHOLE, {}, False),  # nothing is told of what it only writes
+        (f"{WHOLE} {LABORATORY}", f"{WHOLE} {LABORATORY}", {}, False),
+        (LABORATORY, LABORATORY, {}, False),
+        (WHOLE, "system/Subscription.cruds", {}, True),
+        (WHOLE, WHOLE.replace("Observation.rs", "Observation.r"), {}, True),
+        (WHOLE, WHOLE.replace("system/Observation.rs", LABORATORY), {}, True),
+        (f"system/Subscription.c {LABORATORY},vital-signs", f"system/Subscription.c {LABORATORY}", {}, True),
+        (f"{WHOLE} user/*.cruds", "user/*.cruds", {"user": "Practitioner/nurse", "person": "user-7"}, True),
+        (f"{WHOLE} user/*.cruds", "user/*.cruds", {"person": "user-7"}, True),
+        (f"{WHOLE} patient/*.cruds", "patient/*.cruds", {"person": "user-7", "patient": "ann"}, True),
+        ("user/*.cruds", "user/*.cruds", {"user": "Practitioner/nurse"}, True),
+    ],
+)
+def test_a_token_is_narrow_that_reads_less_than_its_client_or_is_a_persons(
+    registered: str, asked: str, more: dict[str, str], narrow: bool
+) -> None:
+    assert access("ehr", asked, client("ehr", scopes=registered), **more).narrow is narrow

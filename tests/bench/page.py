@@ -56,9 +56,9 @@ are written to the log, and again to the database when the log is brought in; me
 KILLS = """\
 ## Kills
 
-`python -m tests.flows.kill_campaign --kills 150 --messages 500000`, last run 2026-11-23 15:59 UTC, both databases at once
-on the machine above, niced, beside tests (load 5 to 12). A million hospital messages over 8 connections, 300 times
-`kill -9` at moments chosen at random; senders repeat what was not acknowledged.
+`python -m tests.flows.kill_campaign --kills 150 --messages 500000`, last run 2026-11-23 15:59 UTC, both databases
+at once on the machine above, niced, beside tests (load 5 to 12). A million hospital messages over 8 connections,
+300 times `kill -9` at moments chosen at random; senders repeat what was not acknowledged.
 
 | | SQLite | PostgreSQL |
 |---|--:|--:|

@@ -8,8 +8,10 @@ from typing import Any
 import pytest
 from sqlalchemy import delete
 
+from hub import clock
 from hub import leaving as module
 from hub.access import Access
+from hub.audit.releases import releases_of
 from hub.leaving import META_SHOWN, SUBSETTED, leaving, one
 from hub.notifications.events import Event
 from hub.notifications.looking import Looking
@@ -239,6 +241,64 @@ def every_bundle(node: Any) -> list[dict[str, Any]]:
     return [node, *inner]
 
 
+# substance use outside a program under Part 2
+
+SUD_EXITS = ("read", "vread", "history", "search", "search by key", "revinclude", "$everything", "GET in a batch")
+
+
+@pytest.fixture
+def hospital(county: Api) -> Api:
+    """A diagnosis that says by its code what it is about, and a Consent that names substance use and no program."""
+    people(county)
+    county.have(agreed("seen", "ETH", identity="yes"))
+    county.have(
+        observation("o", subject=to("Patient", "seen"), meta=labelled("SUD")),
+        observation("part2", subject=to("Patient", "seen"), meta=labelled("42CFRPart2")),
+    )
+    return county.as_("harbor")
+
+
+@pytest.mark.parametrize("name", SUD_EXITS)
+def test_what_a_consent_for_substance_use_alone_opens_leaves_with_that_consent(hospital: Api, name: str) -> None:
+    answer = EXITS[name](hospital)
+    found = resources(answer.json, "Observation")
+    assert {each["id"] for each in found} == {"o"}, answer.text
+    for resource in found:
+        (label,) = (one for one in resource["meta"]["security"] if one["code"] == NO_REDISCLOSURE)
+        assert [e["valueRelatedArtifact"]["url"] for e in label["extension"] if e["url"] == RELATED] == [
+            "Consent/yes"
+        ]
+
+
+def test_a_total_counts_what_leaves_by_a_consent_for_substance_use_alone(hospital: Api) -> None:
+    answer = hospital.get("/Observation?_total=accurate").json
+    assert answer["total"] == len(resources(answer, "Observation")) == 1
+
+
+def test_a_record_of_a_program_stays_closed_to_a_consent_for_substance_use_alone(
+    hospital: Api, sees: dict[str, Access]
+) -> None:
+    assert hospital.get("/Observation/part2").status_code == 404
+    with hospital.database.read() as connection:
+        row = read.current(connection, Access.system("tests"), "Observation", "part2")
+        assert row is not None
+        assert one(connection, sees["harbor"], row) is None
+
+
+def test_a_notice_of_what_a_consent_for_substance_use_alone_opens_is_sent(
+    hospital: Api, sees: dict[str, Access]
+) -> None:
+    assert looking(hospital, sees)("harbor", event()) is not None
+
+
+def test_an_audit_names_the_consent_for_substance_use_alone(hospital: Api, sees: dict[str, Access]) -> None:
+    with hospital.database.read() as connection:
+        row = read.current(connection, sees["harbor"], "Observation", "o")
+        assert row is not None
+        (told,) = releases_of(connection, [row], sees["harbor"], {}, clock.micros(clock.now()))
+    assert told.consents == ("yes",)
+
+
 def looking(api: Api, sees: Mapping[str, Access]) -> Looking:
     return Looking(api.database, sees.get, BASE)
 
@@ -277,6 +337,15 @@ def test_ones_own_record_leaves_without_a_consent_and_with_the_notice(county: Ap
     found = own.as_("harbor").get("/Observation/o").json
     assert SHORT_NOTICE in json.dumps(found["meta"])
     assert "Consent/" not in json.dumps(found["meta"])
+
+
+def test_ones_own_record_names_no_consent_that_opened_another(hospital: Api, sees: dict[str, Access]) -> None:
+    sees["harbors"] = Access.system("the world of a test", "Organization/harbor")
+    own = observation("own", subject=to("Patient", "seen"), meta=labelled("SUD"))
+    api_of(hospital.database, sees).as_("harbors").have(own)
+    told = {each["id"]: each["meta"] for each in resources(hospital.get("/Observation").json, "Observation")}
+    assert {name for name, meta in told.items() if "Consent/yes" in json.dumps(meta)} == {"o"}
+    assert {*told} == {"o", "own"}
 
 
 def test_what_loses_its_consent_behind_the_predicate_does_not_leave(program: Api, sees: dict[str, Access]) -> None:

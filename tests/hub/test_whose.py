@@ -6,14 +6,18 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
+from hub import reindex
 from hub.access import Access
-from hub.rights.labels import HIV, PSYTHPN, Part2Sources
+from hub.fhir import json
+from hub.rights.labels import HIV, PART2, PSYTHPN, SUD, Part2Sources
 from hub.search.edges import address
-from hub.sight import PANEL, REFERRAL, REGISTERED, SEVERAL, UNKNOWN
+from hub.sight import PANEL, PROXY, REFERRAL, REGISTERED, SEVERAL, UNKNOWN
 from hub.store import keyed
 from hub.store.engine import Database
 from hub.store.tables import index_patient, index_relation, resource
 from tests.hub.asking import Api, entry, observation, patient, refused
+from tests.hub.consenting import CATEGORY, FORM, concept
+from tests.hub.reindexing import finish
 from tests.hub.sighted import EVERYTHING, HARBOR, absent, api_of, caller, labelled, panel, same, to
 from tests.hub.sighted_world import LAB, agreed, callers
 from tests.hub.smallest import smallest
@@ -362,6 +366,107 @@ def test_no_client_writes_the_consent_that_opens_its_own_access(county: Api, har
     patch = [{"op": "replace", "path": "/provision", "value": mine["provision"]}]
     refused(harbor.ask("PATCH", where, patch, Content_Type=JSON_PATCH), 403, "forbidden")
     refused(harbor.bundle("transaction", entry("POST", "Consent", mine)), 403, "forbidden")
+
+
+def by_category(**parts: Any) -> dict[str, Any]:
+    """A Consent of which a category says that it is about substance use."""
+    said = agreed("seen", "", identity="told", **parts)
+    said["provision"]["code"] = [concept(CATEGORY, "substance-use")]
+    return said
+
+
+def document(*inside: dict[str, Any]) -> dict[str, Any]:
+    entries = [{"fullUrl": f"urn:uuid:{number}", "resource": one} for number, one in enumerate(inside)]
+    return {"resourceType": "Bundle", "id": "told", "type": "collection", "entry": entries}
+
+
+TELLING = {
+    "a Consent": by_category(),
+    "one of a form": by_category(policy=[{"uri": FORM + "part2-tpo"}]) | {"provision": {"type": "permit"}},
+    "one inside a Bundle": document(by_category()),
+    "one inside another resource": observation(
+        "told", **ABOUT, contained=[by_category() | {"id": "c"}], focus=[{"reference": "#c"}]
+    ),
+}
+
+
+@pytest.mark.parametrize("name", TELLING)
+def test_a_consent_is_guarded_as_what_its_category_or_its_form_is_about(
+    county: Api, sees: dict[str, Access], name: str
+) -> None:
+    sees["plan"] = caller("plan", guarded=PART2 | SUD, recipients=())
+    told = TELLING[name]
+    kind = told["resourceType"]
+    county.have(told)
+    assert labels(county, "told", kind) == PART2 | SUD
+    assert county.as_("plan").get(f"/{kind}/told").status_code == 404
+    with county.database.write() as connection:  # as if it had been stored before anybody asked
+        plain = {"labels": -1, "body": json.write(told)}
+        connection.execute(resource.update().where(resource.c.id == "told").values(plain))
+        reindex.everything(connection, 0)
+    finish(county.database)
+    assert labels(county, "told", kind) == PART2 | SUD
+
+
+STAFF = ("Practitioner/bob", "PractitionerRole/bob-at-harbor")
+
+
+def of_staff(kind: str, staff: str) -> dict[str, Any]:
+    """A whole Consent that names somebody who works for whoever writes it, or for another: nobody can tell."""
+    said = agreed("seen", "42CFRPart2", identity="bobs")
+    said["provision"]["actor"][0]["reference"] = {"reference": staff}
+    said["provision"]["type"] = kind
+    return said
+
+
+def sent(said: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in said.items() if name != "id"}
+
+
+@pytest.mark.parametrize("staff", STAFF)
+def test_no_client_writes_the_consent_that_opens_anything_to_staff(county: Api, harbor: Api, staff: str) -> None:
+    """The one who signs in at the client, or at another app of its organization, has this address."""
+    opens = sent(of_staff("permit", staff))
+    refused(harbor.post("/Consent", opens), 403, "forbidden")
+    refused(harbor.bundle("transaction", entry("POST", "Consent", opens)), 403, "forbidden")
+    county.have(of_staff("permit", staff))  # the custodian's load brings them
+    assert harbor.post("/Consent", sent(of_staff("deny", staff))).status_code == 201
+
+
+@pytest.mark.parametrize("staff", STAFF)
+def test_no_client_lifts_a_denial_that_names_staff(county: Api, sees: dict[str, Access], staff: str) -> None:
+    sees["free"] = caller("free", guarded=0)
+    county.have(denied := of_staff("deny", staff))
+    free = county.as_("free")
+    refused(free.put("/Consent/bobs", denied | {"status": "inactive"}), 403, "forbidden")
+    other = agreed("seen", "42CFRPart2", identity="bobs")
+    other["provision"] |= {"type": "deny"}
+    refused(free.put("/Consent/bobs", other), 403, "forbidden")
+    assert free.put("/Consent/bobs", denied | {"language": "en"}).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        {"self_only": True, "patient": address("Patient", "seen"), "own": 0},
+        {
+            "kinds": PROXY,
+            "patient": address("Patient", "seen"),
+            "own": 0,
+            "holders": (address("RelatedPerson", "r"),),
+        },
+        {"all_patients": True, "holders": ()},
+    ],
+    ids=["the member", "a proxy", "the custodian"],
+)
+def test_who_acts_for_the_patient_names_staff_in_a_consent(
+    county: Api, sees: dict[str, Access], parts: dict[str, Any]
+) -> None:
+    county.have(smallest("RelatedPerson", "r") | {"patient": to("Patient", "seen")})
+    sees["acts"] = caller("acts", recipients=(), **parts)
+    acts = county.as_("acts")
+    made = acts.post("/Consent", sent(of_staff("permit", STAFF[0])))
+    assert made.status_code == 201, made.text
 
 
 def test_a_consent_may_be_closed_by_whom_it_opens_something_to(county: Api, harbor: Api) -> None:

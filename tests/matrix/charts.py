@@ -15,6 +15,7 @@ Resource = dict[str, Any]
 ICD10 = "http://hl7.org/fhir/sid/icd-10-cm"
 ACT_CODE = "http://terminology.hl7.org/CodeSystem/v3-ActCode"
 CONFIDENTIALITY = "http://terminology.hl7.org/CodeSystem/v3-Confidentiality"
+RECORD_NUMBER = {"coding": [{"system": "http://terminology.hl7.org/CodeSystem/v2-0203", "code": "MR"}]}
 SYSTEM = "https://county.invalid/canary"
 OPIOIDS = {"coding": [{"system": ICD10, "code": "F11.20"}]}
 PLAIN = {"coding": [{"system": ICD10, "code": "E11.9"}]}
@@ -76,6 +77,7 @@ def _marked(chart: Chart, short: str) -> Resource:
 
 def patient(c: Chart) -> Resource:
     return _marked(c, "pat") | {
+        "identifier": [{"type": RECORD_NUMBER, "system": SYSTEM, "value": c.text("pat", "value")}],
         "active": c.relation != "merged",
         "name": [{"family": c.text("pat", "family"), "given": [c.text("pat", "given")]}],
         "telecom": [{"system": "phone", "value": c.text("pat", "phone")}],

@@ -13,7 +13,6 @@ from hub.store.rids import new_rid
 from tests.matrix.canaries import canary, identity
 from tests.matrix.charts import BY_SHORT, SYSTEM, Chart, resource
 
-RECORD_NUMBER = {"coding": [{"system": "http://terminology.hl7.org/CodeSystem/v2-0203", "code": "MR"}]}
 NOW = 1_790_000_000_000_000
 Resource = dict[str, Any]
 
@@ -29,8 +28,7 @@ def known_by_number(database: Database, charts: Iterable[Chart]) -> None:
 
 
 def _patient(chart: Chart) -> Resource:
-    made = resource(chart, BY_SHORT["pat"])
-    return made | {"identifier": [{**each, "type": RECORD_NUMBER} for each in made["identifier"]]}
+    return resource(chart, BY_SHORT["pat"])
 
 
 def asked_for(chart: Chart, certain: bool = False) -> Resource:

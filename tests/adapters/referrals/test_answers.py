@@ -10,13 +10,18 @@ import pytest
 from auth.referral_access import BY_FILE
 from hub import clock
 from hub.feeds.files import DONE, REFUSED
+from hub.fhir.systems import SDOHCC
 from hub.problems import Problem
 from hub.referrals.answer_words import ANSWERS as WORDS
 from hub.referrals.answers import WORDS as PAGES_WORDS
+from hub.referrals.terms import ACTIVITY, concept
 from hub.store.engine import Database
 from hub.transactions import Transactions
 from tests.adapters.referrals.answers_world import DAY, Houses
-from tests.hub.referrals.world import ACT, OTHER_HOUSE, World, to
+from tests.hub.consenting import complete, consent
+from tests.hub.referrals.world import ACT, HOUSE, OTHER_HOUSE, World, to
+
+EVE = "2026-11-22"
 
 
 @pytest.fixture
@@ -106,6 +111,54 @@ def test_a_guarded_referral_that_no_consent_opens_is_not_there(houses: Houses) -
     (line,) = houses.report(houses.send(f"one,accept,,,{DAY}"))
     assert line.code == "REFERENCE"
     assert houses.status("one") == "requested"
+
+
+def guarded(houses: Houses, kind: str, identity: str) -> None:
+    label = {"system": ACT, "code": "HIV"}
+    houses.world.have({**houses.world.read(kind, identity), "meta": {"security": [label]}})
+
+
+def test_how_a_guarded_referral_ended_is_told_to_nobody_who_guesses_it(houses: Houses) -> None:
+    """It was open to the house while it was asked; now a consent alone would open it."""
+    houses.send(f"one,decline,None left (invented),,{DAY}", f"two,accept,,,{DAY}", name="first.csv")
+    guarded(houses, "Task", "one")
+    guarded(houses, "Task", "two")
+    # other lines than those that were done
+    guesses = [f"one,decline,None left (invented),,{EVE}", f"one,accept,,,{EVE}", f"two,accept,,,{EVE}"]
+    another = f"one,decline,Another,,{EVE}"
+    report = [*houses.report(houses.send(*guesses)), *houses.report(houses.send(another, name="another.csv"))]
+    assert [one.code for one in report] == ["REFERENCE"] * 4
+    period = {"start": "2026-11-01", "end": "2027-11-01"}
+    said = {
+        "patient": to("Patient", "robin"),
+        "performer": [to("Patient", "robin")],
+        "policyRule": {"text": "invented"},
+    }
+    houses.world.have(consent(complete(to=[HOUSE], marked="HIV", period=period), id="yes", **said))
+    (line,) = houses.report(houses.send(*guesses, name="agreed.csv"))
+    assert (line.code, line.line) == ("MOVE", 3)
+    assert [one.code for one in houses.report(houses.send(another, name="agreed-another.csv"))] == ["MOVE"]
+
+
+def test_what_was_done_is_told_to_nobody_who_guesses_it(houses: Houses) -> None:
+    """A Procedure that somebody else brought, and that is guarded."""
+    houses.world.have(
+        {
+            "resourceType": "Procedure",
+            "id": "theirs",
+            "status": "completed",
+            "code": {"text": "Deposit paid (invented)"},
+            "subject": to("Patient", "robin"),
+        }
+    )
+    output = {"type": concept(SDOHCC, ACTIVITY), "valueReference": to("Procedure", "theirs")}
+    task = houses.world.read("Task", "one")
+    for status in ("accepted", "completed"):
+        houses.world.have(task | {"status": status, "output": [output]})
+    line = "one,complete,,Deposit paid (invented),"
+    assert houses.report(houses.send(line + DAY)) == []
+    guarded(houses, "Procedure", "theirs")
+    assert [one.code for one in houses.report(houses.send(line + EVE, name="again.csv"))] == ["MOVE"]
 
 
 def test_a_feed_without_an_organization_is_taken_by_nobody(houses: Houses) -> None:

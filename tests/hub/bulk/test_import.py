@@ -1,6 +1,7 @@
 """$import: lines become resources, a bad line costs itself, the same lines again change nothing. docs/bulk.md"""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from hub.store.tables_bulk import bulk_job, bulk_part
 from tests.hub.asking import BASE, mrn, observation, patient, refused
 from tests.hub.bulk.bulk_world import Bulk, bulk_hub, ndjson
 from tests.hub.sighted import caller, labelled, panel, to
+from tests.hub.smallest import smallest
 
 ASYNC = {"Prefer": "respond-async"}
 NDJSON = ASYNC | {"Content-Type": "application/fhir+ndjson"}
@@ -46,6 +48,25 @@ def test_each_line_becomes_a_resource(bulk: Bulk) -> None:
     assert counts == {"Patient": {"created": 2}, "Observation": {"created": 1}}
     assert report == []
     assert bulk.api.get("/Observation/o").json["subject"] == to("Patient", "ann")
+
+
+@pytest.mark.parametrize("narrow", [True, False])
+def test_what_a_narrow_token_may_not_write_its_import_may_not(swept: Database, narrow: bool) -> None:
+    """A Subscription: its lines are written by what the client may do, as far as the token may."""
+    harbor = bulk_hub(swept, {"harbor": caller()})
+    made = {name: value for name, value in smallest("Subscription", "x").items() if name != "id"}
+    own = harbor.as_("harbor").post("/Subscription", made).json
+    harbor.callers["harbor"] = replace(caller(), narrow=narrow)
+    job = began(harbor, ndjson(own | {"reason": "another"}), "harbor")
+    harbor.callers["harbor"] = caller()
+    harbor.work()
+    report = [
+        line for file in harbor.manifest(job, "harbor")["error"] for line in harbor.lines(file["url"], "harbor")
+    ]
+    assert ["client's own" in str(line) for line in report] == ([True] if narrow else [])
+    assert harbor.as_("harbor").get(f"/Subscription/{own['id']}").json["reason"] == (
+        "invented" if narrow else "another"
+    )
 
 
 def test_numbers_keep_their_digits(bulk: Bulk) -> None:

@@ -18,7 +18,8 @@ from hub.sight import PURPOSES, Sight
 from hub.store.engine import Database
 from tests.hub.asking import Api, patient, refused
 from tests.hub.identity_world import callers, contents, county
-from tests.hub.sighted import caller, to
+from tests.hub.sighted import caller, labelled, to
+from tests.hub.smallest import smallest
 
 GRADE = "http://hl7.org/fhir/StructureDefinition/match-grade"
 CIN = "https://calaim-hub.example/fhir/sid/medi-cal-cin"
@@ -140,12 +141,17 @@ def test_a_repeated_request_with_its_key_merges_once(api: Api) -> None:
 def known(api: Api, *resources: dict[str, Any]) -> None:
     """These Patients, as source persons by whom they are found."""
     api.have(*resources)
-    now = clock.micros(clock.now())
+    for number, each in enumerate(resources, 1):
+        said_besides(api, each, number)
+
+
+def said_besides(api: Api, said: dict[str, Any], number: int = 50) -> None:
+    """What a source said of the Patient of this id. Where the source is guarded, nothing of it stands in that."""
+    found = person_of(said, "test", Systems())
     with api.database.write() as connection:
-        for number, each in enumerate(resources, 1):
-            said = person_of(each, "test", Systems())
-            persons.put(connection, number, "test", each["id"], each["id"], recorded(said, each), now)
-            persons.keep_keys(connection, number, keys(said))
+        row = number, "test", f"{said['id']}-{number}", said["id"], recorded(found, said)
+        persons.put(connection, *row, clock.micros(clock.now()))
+        persons.keep_keys(connection, number, keys(found))
 
 
 def quilla(identity: str, **parts: Any) -> dict[str, Any]:
@@ -158,7 +164,7 @@ def quilla(identity: str, **parts: Any) -> dict[str, Any]:
         address=[{"line": ["12 Invented Way"], "city": "Nowhere", "postalCode": "99999"}],
         identifier=[{"system": CIN, "value": "91234567A"}],
     )
-    return made | parts
+    return {name: value for name, value in (made | parts).items() if value != []}
 
 
 def asked(**parts: Any) -> dict[str, Any]:
@@ -188,6 +194,55 @@ def test_who_is_doubtful_is_no_certain_match(api: Api) -> None:
     assert api.as_("harbor").post("/Patient/$match", body).json.get("entry", []) == []
 
 
+GUARDED = {"system": CIN, "value": "97654321B"}
+
+
+def test_a_number_that_a_guarded_source_alone_says_finds_nobody(api: Api) -> None:
+    known(api, quilla("ann", identifier=[]))
+    said_besides(api, quilla("ann", identifier=[GUARDED]))
+    body = {"resourceType": "Patient", "identifier": [GUARDED]}
+    answer = api.as_("harbor").post("/Patient/$match", body)
+    assert (answer.json["total"], answer.json.get("entry", [])) == (0, [])
+
+
+def test_what_a_guarded_source_alone_says_changes_no_grade_and_no_score(api: Api) -> None:
+    """The address of a shelter, and its phone."""
+    known(api, quilla("ann", identifier=[], telecom=[], address=[]))
+    shelter = {
+        "address": [{"line": ["7 Shelter Street"], "city": "Elsewhere", "postalCode": "99998"}],
+        "telecom": [{"system": "phone", "value": "555-010-9911"}],
+    }
+    body = asked(identifier=[]) | shelter
+    before = api.as_("harbor").post("/Patient/$match", body).json["entry"]
+    said_besides(api, quilla("ann", identifier=[GUARDED], **shelter))
+    assert [entry["search"] for entry in before] == [
+        entry["search"] for entry in api.as_("harbor").post("/Patient/$match", body).json["entry"]
+    ]
+
+
+def test_nor_does_it_find_who_would_not_be_found_without_it(api: Api) -> None:
+    """All that is said here is a slip away from what the Patient says: no key is the same."""
+    ssn = {"system": "http://hl7.org/fhir/sid/us-ssn", "value": "123-45-6781"}
+    known(api, quilla("ann", identifier=[ssn]))
+    said_besides(api, quilla("ann", identifier=[GUARDED]))
+    slips: dict[str, Any] = {
+        "name": [{"family": "Cuillamore", "given": ["Sephyrine"]}],
+        "birthDate": "1982-03-14",
+        "telecom": [],
+        "address": [{"line": ["12 Invented Wey"], "city": "Nowhere", "postalCode": "99999"}],
+    }
+    for identifiers in ([ssn], [ssn, GUARDED]):
+        body = asked(identifier=identifiers, **slips)
+        assert api.as_("harbor").post("/Patient/$match", body).json["total"] == 0
+
+
+def test_who_is_hidden_makes_no_match_uncertain(api: Api) -> None:
+    known(api, quilla("ann"), quilla("anna"))
+    body = parameters(resource=asked(), onlyCertainMatches=True)
+    (entry,) = api.as_("harbor").post("/Patient/$match", body).json["entry"]
+    assert entry["resource"]["id"] == "ann"
+
+
 def test_a_merged_member_is_matched_once(api: Api) -> None:
     known(api, quilla("ann"), quilla("anna"))
     merged(api.as_("ops"), "anna", "ann")
@@ -213,6 +268,21 @@ def test_the_one_member_of_a_card_is_told_to_who_does_not_see_her_yet(api: Api) 
     assert told["MemberIdentifier"]["valueIdentifier"]["value"] == "91234567A"
     assert told["MemberIdentifier"]["valueIdentifier"]["type"]["coding"][0]["code"] == "UMB"
     assert api.as_("plan").get("/Patient/anna").status_code == 404
+
+
+@pytest.mark.parametrize(("labels", "status"), [((), 200), (("HIV",), 422), (("PSYTHPN",), 422)])
+def test_the_number_of_a_coverage_counts_unless_it_is_guarded(
+    api: Api, labels: tuple[str, ...], status: int
+) -> None:
+    """The plan has no consent for HIV, and none would do: nobody is known yet."""
+    coverage = smallest("Coverage", "cover") | {"beneficiary": to("Patient", "anna"), "identifier": [GUARDED]}
+    api.have(quilla("anna", identifier=[]), coverage | ({"meta": labelled(*labels)} if labels else {}))
+    assert api.as_("plan").post("/Patient/$member-match", card(GUARDED["value"])).status_code == status
+
+
+def test_a_guarded_patient_is_not_matched(api: Api) -> None:
+    api.have(quilla("anna", meta=labelled("HIV")))
+    refused(api.as_("plan").post("/Patient/$member-match", card()), 422, "processing")
 
 
 @pytest.mark.parametrize(

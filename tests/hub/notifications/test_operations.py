@@ -1,5 +1,6 @@
 """$status and $events: how a Subscription stands and what it was told, for whoever may see it now."""
 
+import json
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -209,6 +210,36 @@ def test_a_binding_token_is_for_active_websockets_of_ones_own(harbor: Harbor) ->
     assert [p["valueString"] for p in both["parameter"] if p["name"] == "subscription"] == ["sub-ws"]
     harbor.hub.put(wanted("", "sub-ws", channel="websocket", status="off"))
     refused(harbor.api.get("/Subscription/sub-ws/$get-ws-binding-token"), 422, "processing")
+
+
+def test_a_narrow_token_asks_for_no_subscription_and_hears_none(harbor: Harbor) -> None:
+    """What its client is told is decided by all that the client may see, without the token's person or scopes."""
+    harbor.hub.put(wanted("", "sub-ws", channel="websocket"))
+    harbor.hub.drive()
+    whole = harbor.callers[OWNER]
+    asked = {name: value for name, value in wanted("", channel="websocket").items() if name != "id"}
+    bundle = {"resourceType": "Bundle", "type": "transaction"}
+    entry = {"resource": asked, "request": {"method": "POST", "url": "Subscription"}}
+    off = [{"op": "replace", "path": "/status", "value": "off"}]
+    patching = {"Content_Type": "application/json-patch+json"}
+    there = "/Subscription/sub-ws"
+    for narrow in (
+        replace(whole, narrow=True),
+        replace(whole, narrow=True, sight=replace(whole.sight, all_patients=True)),
+    ):
+        harbor.callers[OWNER] = narrow
+        for answer in (
+            harbor.api.post("/Subscription", asked),
+            harbor.api.post("", bundle | {"entry": [entry]}),
+            harbor.api.put(there, wanted("", "sub-ws", channel="websocket")),
+            harbor.api.ask("PATCH", there, json.dumps(off).encode(), **patching),
+            harbor.api.get("/Subscription/sub-ws/$get-ws-binding-token"),
+        ):
+            told = refused(answer, 403, "forbidden")
+            assert "client's own" in str(told)
+    assert harbor.api.delete(there).status_code == 204
+    harbor.callers[OWNER] = whole
+    assert harbor.api.post("/Subscription", asked).status_code == 201
 
 
 def test_a_binding_token_is_good_once_and_for_half_a_minute(hub: SmallHub) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from hub.rights import consent_forms
 from hub.rights.consent_faults import faults
-from hub.rights.consent_forms import FORMS, SUBSTANCE_USE, Forms, shipped, with_local
+from hub.rights.consent_forms import FORMS, SUBSTANCE_USE, Forms, shipped, told_by, with_local
 from hub.rights.consents import rules_of
 from hub.rights.labels import BITS
 from hub.rights.provisions import MOST_ROWS
@@ -68,6 +68,41 @@ def test_the_forms_in_use_are_those_of_the_deployment() -> None:
     consent_forms.use(Forms({OWN: "ascmi-revocation"}))
     try:
         assert [row[3] for row in rules_of(consent(policy=[{"uri": OWN}]), BASE)] == [False]
+    finally:
+        consent_forms.use(shipped())
+
+
+SUD_CODE = {"code": [concept("urn:x", "y"), concept(CATEGORY, "substance-use")]}
+TOLD = {
+    "nothing": (consent(complete(marked="")), 0),
+    "a category": (consent(complete(marked="", **SUD_CODE)), SUBSTANCE_USE),
+    "a category that is denied": (consent(provision("deny", **SUD_CODE)), SUBSTANCE_USE),
+    "a category of a revoked Consent": (consent(complete(**SUD_CODE), status="inactive"), SUBSTANCE_USE),
+    "categories inside": (
+        consent(provision("deny", complete(complete(code=[concept(CATEGORY, "domestic-violence")]), **SUD_CODE))),
+        SUBSTANCE_USE | BITS["SDV"],
+    ),
+    "one of several": (consent(complete(code=[concept(CATEGORY, "x"), concept(CATEGORY, "hiv")])), BITS["HIV"]),
+    "a form": (consent(provision(), "part2-tpo"), SUBSTANCE_USE),
+    "a form and a category": (
+        consent(provision(code=[concept(CATEGORY, "hiv")]), "part2-tpo"),
+        SUBSTANCE_USE | BITS["HIV"],
+    ),
+}
+
+
+@pytest.mark.parametrize("said", TOLD)
+def test_a_consent_tells_what_its_form_and_its_categories_are_about(said: str) -> None:
+    one, labels = TOLD[said]
+    assert told_by(one) == labels
+
+
+def test_the_categories_of_a_deployment_tell_too() -> None:
+    one = consent(complete(marked="", code=[concept(OWN, "sud")]))
+    assert told_by(one) == 0
+    consent_forms.use(Forms(categories={f"{OWN}|sud": SUBSTANCE_USE}))
+    try:
+        assert told_by(one) == SUBSTANCE_USE
     finally:
         consent_forms.use(shipped())
 

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import Connection, delete, select
 
 from hub.rights.consents import ANYONE, Row, recipient_class
-from hub.rights.labels import ALL_BITS, BITS, COUNSELLING, PART2, SUD
+from hub.rights.labels import ALL_BITS, BITS, COUNSELLING, HIV, PART2, SUD
 from hub.search.edges import address
 from hub.search.values import FOREVER, NEVER
 from hub.sight import COVERAGE, PANEL, PROXY, PURPOSES, Sight
@@ -122,30 +122,37 @@ def test_a_release_relies_on_the_consents_that_open_part_2_data(connection: Conn
     theirs, closed = consent(complete(), **other), consent(complete(to=["Organization/clinic"]))
     store(connection, rows(consent(complete()), tpo, psychiatric, theirs, closed))
     both = (PATIENT, address("Patient", "p2"), address("Patient", "p3"))
-    found = relied_on(connection, both, SIGHT, at(NOW))
-    assert found == {PATIENT: ["c1", "c2"], address("Patient", "p2"): ["c4"]}
-    assert relied_on(connection, [PATIENT], SIGHT, at(NOW)) == {PATIENT: ["c1", "c2"]}
+    found = relied_on(connection, dict.fromkeys(both, PART2 | HIV), SIGHT, at(NOW))
+    assert found == {(PATIENT, PART2): ["c1", "c2"], (address("Patient", "p2"), PART2): ["c4"]}
+    assert relied_on(connection, {PATIENT: PART2}, SIGHT, at(NOW)) == {(PATIENT, PART2): ["c1", "c2"]}
+
+
+def test_each_label_of_substance_use_relies_on_the_consents_that_open_it(connection: Connection) -> None:
+    store(connection, rows(consent(complete(marked="ETH")), consent(complete())))
+    found = relied_on(connection, {PATIENT: PART2 | SUD | COUNSELLING}, SIGHT, at(NOW))
+    assert found == {(PATIENT, PART2): ["c2"], (PATIENT, SUD): ["c1", "c2"]}
+    assert relied_on(connection, {PATIENT: SUD}, SIGHT, at(NOW)) == {(PATIENT, SUD): ["c1", "c2"]}
 
 
 @pytest.mark.parametrize(
     "sight",
     [
         Sight(everything=True),
-        Sight(recipients=ME, purposes=TREAT, guarded=SUD),
-        Sight(recipients=ME, purposes=TREAT, never=PART2 | COUNSELLING),
+        Sight(recipients=ME, purposes=TREAT, guarded=HIV),
+        Sight(recipients=ME, purposes=TREAT, never=PART2 | SUD | COUNSELLING),
         Sight(recipients=(), purposes=TREAT),
         Sight(recipients=ME, purposes=0),
     ],
 )
 def test_who_needs_no_consent_or_can_have_none_relies_on_none(connection: Connection, sight: Sight) -> None:
     store(connection, rows(consent(complete())))
-    assert relied_on(connection, [PATIENT], sight, at(NOW)) == {}
+    assert relied_on(connection, {PATIENT: ALL_BITS}, sight, at(NOW)) == {}
 
 
 def test_a_revocation_ends_the_reliance(connection: Connection) -> None:
     revoked = consent(form="ascmi-revocation", dateTime="2026-03-01T00:00:00Z")
     store(connection, rows(consent(complete()), revoked))
-    assert relied_on(connection, [PATIENT], SIGHT, at(NOW)) == {}
+    assert relied_on(connection, {PATIENT: ALL_BITS}, SIGHT, at(NOW)) == {}
 
 
 def some(chance: random.Random) -> list[Placed]:
@@ -194,10 +201,12 @@ def test_three_readings_of_the_same_rows_agree(connection: Connection, seed: int
             assert any(one.opens for one in told) == expected, (placed, bit)
             assert is_seen(connection, bit) == expected, (placed, bit)
             opened += expected
-        relied = PATIENT in relied_on(connection, [PATIENT], SIGHT, at(NOW))
-        assert relied == any(
-            permitted(placed, bit, ME, TREAT, at(NOW), proxies, medi_cal) for bit in (PART2, COUNSELLING)
-        )
+        relied = relied_on(connection, {PATIENT: ALL_BITS}, SIGHT, at(NOW))
+        assert {bit for _, bit in relied} == {
+            bit
+            for bit in (PART2, SUD, COUNSELLING)
+            if permitted(placed, bit, ME, TREAT, at(NOW), proxies, medi_cal)
+        }
     assert 12 < opened < 108
 
 

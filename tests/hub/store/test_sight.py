@@ -372,8 +372,20 @@ def test_a_launch_is_about_one_patient_with_whom_there_is_a_relation(bare: Any) 
     assert both(bare, sight()) == {7, 8, 9}
     assert both(bare, sight(patient=MINE)) == {7, 9}
     assert both(bare, sight(patient=MINE, holders=())) == {9}
+    assert [covers(bare, sight(patient=MINE), [each]) for each in (MINE, THEIRS)] == [True, False]
     assert both(bare, sight(patient=MINE, holders=(), self_only=True)) == {7, 9}
     assert both(bare, sight(holders=(), self_only=True)) == {9}
+
+
+def test_a_launch_shows_nothing_of_unknown_patients_not_even_ones_own(bare: Any) -> None:
+    """What the organization brought and nobody can tell whose it is may be anybody's."""
+    for rid, labels in ((7, 0), (8, HIV)):
+        made(bare, rid, "Binary", f"o{rid}", UNKNOWN, labels)
+    bare.execute(resource.update().values(source=HARBOR))
+    relate(bare, MINE, HARBOR, PANEL)
+    assert both(bare, sight()) == {7, 8}
+    assert both(bare, sight(patient=MINE)) == set()
+    assert both(bare, sight(patient=MINE, self_only=True)) == set()
 
 
 def test_broken_glass_opens_what_is_guarded_and_not_what_is_never_seen(bare: Any, still: list[Any]) -> None:
