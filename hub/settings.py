@@ -24,6 +24,7 @@ from hub.settings_records import RECORDS
 from hub.settings_server import SERVER
 from hub.settings_sign_in import SIGN_IN
 
+SHORTEST_KEY = 32  # characters
 TlsFiles = tuple[Path, Path, Path | None]  # certificate, key, authorities of clients
 
 SETTINGS: tuple[Setting, ...] = (*SERVER, *SIGN_IN, *RECORDS, *INBOX, *FEEDS, *PLAN_API, *BULK, *NOTICES)
@@ -115,7 +116,7 @@ class Settings:
     def secret_key(self) -> bytes:
         """HUB_SECRET_KEY, or the key kept in the data directory (made once, readable by its owner only)."""
         if given := self["HUB_SECRET_KEY"]:
-            if len(given) < 32:
+            if len(given) < SHORTEST_KEY:
                 raise SettingsError("HUB_SECRET_KEY wants at least 32 characters")
             return str(given).encode()
         return _kept_key(self.data_dir / "secret.key")
@@ -133,7 +134,12 @@ def _kept_key(path: Path) -> bytes:
         with suppress(FileExistsError):  # another process was first: then its key counts
             os.link(draft, path)
         draft.unlink()
-    return path.read_bytes()
+    found = path.read_bytes()
+    if len(found) < SHORTEST_KEY:  # a disk that was full cuts a copy off, and anybody knows an empty key
+        raise SettingsError(
+            f"{path} is cut off: bring it back from a backup (docs/runbook.md, The key file is lost)"
+        )
+    return found
 
 
 def read_settings(environment: Mapping[str, str]) -> Settings:

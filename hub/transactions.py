@@ -35,12 +35,12 @@ from hub.search.query import Query
 from hub.shown_part import ShownPart
 from hub.sight import ALL
 from hub.store import merges, parameters, write
-from hub.store.batch import Batch
+from hub.store.batch import AGE, Batch
 from hub.store.calls import OUTBOX
 from hub.store.conditions import Ahead
 from hub.store.engine import Database, Overtaken
 from hub.store.read import Stored
-from hub.store.turns import lock_words
+from hub.store.turns import begin_to_write
 from hub.versions import Change as Change
 from hub.versions import Result as Result
 from hub.versions import Target, Work, patched
@@ -52,6 +52,7 @@ Resource = dict[str, Any]
 Validate = Callable[[Resource, str, bool, str], Iterable[Issue]]
 Inside = Callable[[Connection], None]
 INTERACTION = {"POST": "create", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
+LONG_AGO = AGE // 4  # microseconds: who took so long to decide stamps anew
 ORDER = {"DELETE": 0, "POST": 1, "PUT": 2, "PATCH": 2}
 Effects = Callable[[Sequence[Change]], Iterable[Mapping[str, Any]]]
 
@@ -192,7 +193,7 @@ class Transactions:
         audit: Along | None,
     ) -> list[Result]:
         # all words at once, in one order: two writers never wait for each other in a circle
-        lock_words(connection, filter(None, map(targets.word, entries)))
+        begin_to_write(connection, filter(None, map(targets.word, entries)))
         decided = self._decided(connection, entries, access, many, lock=True).recorded(connection, audit)
         write.store(connection, decided.batch)
         if decided.parameters:
@@ -205,9 +206,10 @@ class Transactions:
 
     def _written(self, connection: Connection, decided: Decided) -> list[Result]:
         """Write what was decided without a lock. Raises Overtaken where another writer came first."""
-        if connection.dialect.name == "sqlite":
-            decided = decided.stamped(clock.micros(self._now()))
-        write.store(connection, decided.batch)
+        now = clock.micros(self._now())
+        if connection.dialect.name == "sqlite" or now - (decided.batch.stamp or now) > LONG_AGO:
+            decided = decided.stamped(now)
+        write.store(connection, decided.batch, alone=True)
         return decided.results
 
     def _decided(

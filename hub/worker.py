@@ -10,6 +10,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from itertools import groupby
@@ -25,8 +26,10 @@ from hub.lanes import Hold, Lane, Lanes
 from hub.problems import Problem
 from hub.settling import named, settle
 from hub.stopping import WORK_SECONDS
+from hub.store import clocks
 from hub.store.calls import INBOX, OUTBOX, Hearing
 from hub.store.engine import Database
+from hub.store.faults import is_too_long
 
 log = logging.getLogger("hub.worker")
 LEASE = timedelta(seconds=60)
@@ -37,7 +40,7 @@ MESSAGES, WORK, DELIVERIES = FOLLOWING = ("_messages_lane", "_work_lane", "_deli
 CALLED: dict[str | None, tuple[str, ...]] = {INBOX: (MESSAGES,), OUTBOX: (WORK, DELIVERIES)}
 STAND_INS = 4  # for lanes that a message or a piece of local work holds
 MOST_DELIVERIES = 32  # that wait for slow receivers at the same time
-TRANSIENT = ("busy", "no-space", "exception")
+PASSING = ("busy", "no-space")  # of the database, the disk: no fault of the message
 
 
 MessageHandler = Callable[[Message], None]
@@ -99,6 +102,8 @@ class Worker:
 
     def start(self) -> None:
         """Start the lanes: inbox, local work, deliveries, chores, files, bulk jobs."""
+        with suppress(Problem):  # what there is to do waits for the database, too
+            self.database.reading(clocks.follow)
         many, wide = self.message_lanes, self.delivery_lanes
         lanes = [
             (self.messages, Lane(self._messages_lane, many, many + STAND_INS, SOON_SECONDS, on_held=self._let_go)),
@@ -181,7 +186,9 @@ class Worker:
                 raise outcome
             case Park():
                 self._parked(message, outcome)
-            case Problem() if outcome.kind in TRANSIENT:
+            case Problem() if outcome.kind in PASSING:
+                self._waits(message, outcome.kind)
+            case Problem() if outcome.kind == "exception" or is_too_long(outcome.__cause__):
                 self._again(message, outcome.kind)
             case Problem():
                 self._parked(message, Park(REFUSED, str(outcome), outcome.issues[0].where))
@@ -199,6 +206,9 @@ class Worker:
 
         self.database.writing(end)
         log.warning("message %s of %s waits: %s (%s)", message.seq, message.source, park.state, park.where)
+
+    def _waits(self, message: Message, reason: str) -> None:
+        self.database.writing(lambda connection: inbox.wait_for_it(connection, message, self._micros(), reason))
 
     def _again(self, message: Message, reason: str) -> None:
         due = self._micros() + inbox.wait_after(message.attempts + 1)

@@ -8,7 +8,7 @@ import threading
 from pathlib import Path
 
 from hub.audit import store
-from hub.problems import Problem
+from hub.settling import named
 from hub.store.engine import Database
 
 log = logging.getLogger("hub.audit")
@@ -32,5 +32,5 @@ class Mover:
         while not self._stopped.wait(self._seconds):
             try:
                 store.move(self._database, self._folder)
-            except (Problem, OSError) as error:  # what was recorded is durable: it is moved later
-                log.warning("Records could not join the audit now: %s", type(error).__name__)
+            except Exception as error:  # whatever it is, what was recorded is durable: it is moved later
+                log.warning("Records could not join the audit now: %s", named(error))

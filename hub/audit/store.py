@@ -86,8 +86,8 @@ def waits(database: Database, folder: Path) -> bool:
     with database.read() as connection:
         if connection.execute(select(audit_pending.c.id).limit(1)).first() is not None:
             return True
-        files = _files(folder)
-        positions = _positions(connection, files) if files else {}
+        files = journals(folder)
+        positions = moved_to(connection, files) if files else {}
     return any(_has_more(path, positions.get(path.name, 0)) for path in files)
 
 
@@ -98,7 +98,8 @@ def _has_more(path: Path, position: int) -> bool:
     return False
 
 
-def _files(folder: Path) -> list[Path]:
+def journals(folder: Path) -> list[Path]:
+    """Those of a node."""
     return sorted(folder.glob(f"*{journal.SUFFIX}"))
 
 
@@ -130,15 +131,16 @@ def lock(connection: Connection) -> None:
         connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({LOCK})")
 
 
-def _positions(connection: Connection, files: Iterable[Path]) -> dict[str, int]:
+def moved_to(connection: Connection, files: Iterable[Path]) -> dict[str, int]:
+    """How far each of them was taken; nothing of what was not begun."""
     names = [path.name for path in files]
     rows = connection.execute(select(audit_journal).where(audit_journal.c.name.in_(names)))
     return {row.name: row.position for row in rows}
 
 
 def _take(connection: Connection, folder: Path, most: int) -> _Taken:
-    taken, files = _Taken(), _files(folder)
-    positions = _positions(connection, files) if files else {}
+    taken, files = _Taken(), journals(folder)
+    positions = moved_to(connection, files) if files else {}
     for path in files:
         if len(taken.records) >= most:
             break
@@ -223,22 +225,14 @@ def _insert(connection: Connection, table: Table, rows: Sequence[tuple[Any, ...]
     """Rows in the order of the columns, by the driver, many at a time: SQLAlchemy would cost as much as the rest,
     and each row that goes alone gives Python's lock away and waits to have it back."""
     if connection.dialect.name == "postgresql":
-        _copied(connection, table, rows)
+        from hub.store.prepared import copy  # psycopg: not for the memory of a hub on SQLite
+
+        held: Any = connection.connection.driver_connection
+        copy(held, f"{table.name} ({', '.join(table.c.keys())})", rows)
         return
     for start in range(0, len(rows), TOGETHER):
         part = rows[start : start + TOGETHER]
         connection.exec_driver_sql(_insertion(table, len(part)), tuple(chain.from_iterable(part)))
-
-
-def _copied(connection: Connection, table: Table, rows: Iterable[tuple[Any, ...]]) -> None:
-    """https://www.postgresql.org/docs/current/sql-copy.html: a third of the time that INSERTs take."""
-    held: Any = connection.connection.driver_connection
-    with (
-        held.cursor() as cursor,
-        cursor.copy(f"COPY {table.name} ({', '.join(table.c.keys())}) FROM STDIN") as copy,
-    ):
-        for row in rows:
-            copy.write_row(row)
 
 
 @cache

@@ -5,6 +5,7 @@ DELETE. Somebody else's job is not there (404).
 Refuses: more jobs at once than a client may have, asking too often (`throttled`), jobs that failed.
 """
 
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -20,7 +21,7 @@ from hub.bulk.importing import keep_input
 from hub.bulk.jobs import Job
 from hub.bulk.wanted import Wanted
 from hub.problems import Problem
-from hub.store import settled
+from hub.store import clocks, settled
 from hub.store.engine import Database
 from hub.store.turns import lock_words
 
@@ -35,8 +36,8 @@ LONGEST = 72 * 3600 * SECOND  # of a job that does not end
 @dataclass(frozen=True, slots=True)
 class Desk:
     """`base` is the FHIR base; `hosts` those from which imports may fetch; `most` how many jobs a client has under
-    way at most; `margin` how long somebody may take from the time stamp of what is written to the beginning of its
-    transaction (microseconds)."""
+    way at most; `margin` (microseconds) is above what somebody may take from the time stamp of what is written to
+    the beginning of its transaction (hub.store.batch, AGE), and clocks may differ by (hub.clock, NEAR)."""
 
     database: Database
     access_of: AccessOf
@@ -47,16 +48,20 @@ class Desk:
     now: clock.Clock = clock.now
 
     def export(self, access: Access, wanted: Callable[[int], Wanted], members: set[int]) -> str:
-        """Begin an export of what `wanted` says at the transactionTime; the job's URL. Raises Problem."""
+        """Begin an export of what `wanted` says at the transactionTime; the job's URL. With PostgreSQL that moment
+        is `margin` ago when it returns: whoever wrote until then has begun by now, and the job waits for them.
+        Raises Problem."""
+        self.database.reading(clocks.follow)
+        now = self._micros()
+        asked = wanted(now)
+        if not self.database.is_sqlite:
+            time.sleep(self.margin / SECOND)
 
         def begun(connection: Connection) -> str:
-            now = self._micros()
             self._check(connection, access)
-            asked = wanted(now)
             barrier = settled.mark(connection)
-            due = now + self.margin if barrier else now
             made = jobs.create(
-                connection, jobs.EXPORT, access.who, asked.as_json(), now, now + LONGEST, due, barrier
+                connection, jobs.EXPORT, access.who, asked.as_json(), now, now + LONGEST, now, barrier
             )
             jobs.members(connection, made, members)
             return made
@@ -71,6 +76,7 @@ class Desk:
             "inputs": inputs,
             "grants": sorted(access.grants),
             "narrowed": {kind: sorted(keys) for kind, keys in access.sight.narrowed.items()},
+            "narrow": access.narrow,
             "request": f"{self.base}/$import",
         }
 

@@ -14,6 +14,7 @@ from typing import Any
 from sqlalchemy import Connection, delete, func, insert, select, update
 
 from hub.fhir import json
+from hub.store import settled
 from hub.store.tables_bulk import bulk_file, bulk_job, bulk_member, bulk_part
 
 EXPORT, IMPORT = "export", "import"
@@ -114,9 +115,11 @@ def find(connection: Connection, identity: str, client: str, now: int) -> Job | 
 
 
 def next_due(connection: Connection, now: int) -> Job | None:
-    """The job whose turn it is, if nobody has it. It may be claimed by somebody else meanwhile."""
+    """The job whose turn it is, if nobody has it. It may be claimed by somebody else meanwhile. One that waits for
+    what was being written when it was asked for holds up no other."""
     free = (bulk_job.c.state == WAITING, bulk_job.c.due <= now, bulk_job.c.lease <= now)
-    row = connection.execute(select(*_COLUMNS).where(*free).order_by(bulk_job.c.turned).limit(1)).first()
+    ready = settled.is_past(connection, bulk_job.c.barrier)
+    row = connection.execute(select(*_COLUMNS).where(*free, ready).order_by(bulk_job.c.turned).limit(1)).first()
     return _job(row) if row else None
 
 

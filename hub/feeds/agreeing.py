@@ -22,6 +22,7 @@ LONGEST = 64
 
 def agree(loading: Loading, seq: int, who: str) -> None:
     """The file waits for its feed's turn. Raises Problem."""
+    loading.arriving.must_be_there()
     with loading.database.read() as connection:
         file = files.find(connection, seq)
     if file is None or not loading.arriving.content(file.digest).exists():

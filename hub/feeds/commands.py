@@ -14,7 +14,7 @@ from typing import Annotated
 import typer
 
 from hub.clock import instant
-from hub.feeds import files, report
+from hub.feeds import files, report, vault
 from hub.feeds.agreeing import agree
 from hub.feeds.files import DONE, REFUSED, Counts, File
 from hub.feeds.loading import Busy, Loading
@@ -59,6 +59,9 @@ def _loaded(hub: Loading, path: Path, name: str, feed: str) -> File:
         receipt, seq = hub.arriving(path, name, hub.feeds[feed])
     except ValueError:
         typer.echo(f"NAME_UNSAFE: {REJECT_CODES['NAME_UNSAFE']}", err=True)
+        raise typer.Exit(1) from None
+    except Problem as problem:
+        typer.echo(problem.issues[0].message, err=True)
         raise typer.Exit(1) from None
     if receipt == "conflict":
         typer.echo(f"NAME_REUSED: {REJECT_CODES['NAME_REUSED']}", err=True)
@@ -139,6 +142,13 @@ def files_commands(loading: GetLoading) -> typer.Typer:
                 return
             for line in report.as_csv(file, rejects):
                 typer.echo(line, nl=False)
+
+    @app.command("here")
+    def here_() -> None:
+        """Say that HUB_FILES_DIR is the folder of files, although it holds none that came (an empty one, brought
+        back without its files)."""
+        vault.mark(loading().arriving.folder)
+        typer.echo(f"{loading().arriving.folder} keeps the files from now on.")
 
     @app.command("agree")
     def agree_(number: Annotated[int, typer.Argument(help="The file's number.")]) -> None:

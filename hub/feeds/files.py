@@ -5,8 +5,9 @@ duplicate, other bytes under its name a conflict, kept aside as `refused`. Every
 transaction. Times are microseconds since 1970, UTC.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any
 
 from sqlalchemy import Connection, delete, func, insert, select
@@ -21,6 +22,7 @@ from hub.store.tables_feeds import feed_reject
 
 DONE, REFUSED = "done", "refused"
 PAGE = 5000
+DIGESTS = 400  # that one statement asks for
 SOURCE = "file"  # of their messages
 
 
@@ -127,6 +129,19 @@ def rejects(connection: Connection, seq: int) -> Iterator[Reject]:
 def find(connection: Connection, seq: int) -> File | None:
     row = connection.execute(select(table).where(table.c.seq == seq)).first()
     return _file(row) if row else None
+
+
+def has_any(connection: Connection) -> bool:
+    return connection.execute(select(table.c.seq).limit(1)).first() is not None
+
+
+def has_one_of(connection: Connection, digests: Iterable[str]) -> bool:
+    """Whether one of these bytes came as a file."""
+    left = iter(digests)
+    while some := list(islice(left, DIGESTS)):
+        if connection.execute(select(table.c.seq).where(table.c.digest.in_(some)).limit(1)).first() is not None:
+            return True
+    return False
 
 
 def named(connection: Connection, feed: str, name: str) -> File | None:

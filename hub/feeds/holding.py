@@ -18,6 +18,7 @@ from hub import clock
 from hub.feeds import files, taking
 from hub.feeds.taking import Lost, Taking
 from hub.problems import Problem
+from hub.settling import named
 from hub.store.engine import Database
 
 log = logging.getLogger("hub.feeds")
@@ -104,8 +105,8 @@ class _Beat:
                 self.hold.database.writing(self._prolong)
             except Lost:
                 return  # so the next thing that is written says
-            except Problem as problem:
-                log.warning("file %s: its lease could not be prolonged: %s", self.hold.taking.seq, problem.kind)
+            except Exception as error:  # whatever it is, the next one may go well
+                log.warning("file %s: its lease could not be prolonged: %s", self.hold.taking.seq, named(error))
 
     def _prolong(self, connection: Connection) -> None:
         taking.prolong(connection, self.hold.taking, clock.micros(self.now()))

@@ -3,19 +3,20 @@
 A file takes minutes and must not hold up a hospital's message, so it has a lane of its own. Files of one feed are
 read in the order they came, one at a time, on whichever node.
 Refuses: nothing. A file that ends in a fault of the hub so often, or whose bytes are not kept any more, is dead: a
-person must look.
+person must look. A node that has not the folder of the bytes reads none.
 """
 
 import logging
+import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from sqlalchemy import Connection
 
 from hub import clock, traced, tracing
 from hub.feeds import applying, files, people, referring, taking
 from hub.feeds.applying import UNMAPPED
-from hub.feeds.arriving import aside
+from hub.feeds.arriving import NOT_THERE, aside
 from hub.feeds.files import Counts, File
 from hub.feeds.loading import Busy, Loading
 from hub.feeds.taking import Lost
@@ -29,6 +30,7 @@ from hub.store.tables import inbox as messages
 
 log = logging.getLogger("hub.feeds")
 TRIES = 8
+MINUTE = 60.0
 GONE = "its bytes are not kept any more: have it sent again, then replay"
 OF_FILES, OF_SUBJECTS = files.SOURCE, applying.SOURCE  # the sources of their messages
 
@@ -37,6 +39,7 @@ OF_FILES, OF_SUBJECTS = files.SOURCE, applying.SOURCE  # the sources of their me
 class FileLane:
     loading: Loading
     tries: int = TRIES
+    told: list[float] = field(default_factory=list)  # when the log was
 
     def turn(self) -> bool:
         """One file of one feed; whether there was one."""
@@ -49,6 +52,8 @@ class FileLane:
     def _load(self, file: File) -> bool:
         if file.attempts >= self.tries:
             return self._dead(file)
+        if not self.loading.arriving.is_there():
+            return self._not_there()
         if not self.loading.arriving.content(file.digest).exists():
             self.loading.database.writing(lambda connection: self._park(connection, file, GONE))
             return True
@@ -64,6 +69,13 @@ class FileLane:
         except Exception as error:
             log.error("file %s of %s: %s; it is begun again", file.seq, file.feed, type(error).__name__)
         return True
+
+    def _not_there(self) -> bool:
+        """Other nodes read it; the log says so once a minute."""
+        if time.monotonic() - max(self.told, default=-MINUTE) >= MINUTE:
+            self.told[:] = [time.monotonic()]
+            log.error("files wait: %s", NOT_THERE)
+        return False
 
     def _dead(self, file: File) -> bool:
         def end(connection: Connection) -> bool:

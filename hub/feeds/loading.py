@@ -114,7 +114,7 @@ class Loading:
             if message is None:  # it ended before
                 return
             if self.kinds[feed.kind].answers is not None:
-                outbox.add(connection, [outbox.row(ANSWERS, str(seq), {"file": seq}, now)])
+                outbox.add(connection, [_answers(hold, now)])
             if state == DONE:
                 inbox_work.processed(connection, message, now)
             else:
@@ -159,6 +159,13 @@ class _Heart:
         if time.monotonic() - self.last > HEARTBEAT_SECONDS:
             self.last = time.monotonic()
             self.hold.database.writing(lambda c: files.so_far(c, self.hold.taking, counts))
+
+
+def _answers(hold: Hold, now: int) -> dict[str, Any]:
+    """Work of its own for each ending: a file that a person agreed to, or that is replayed, ends again, and what
+    its sender was told before is not true any more. In one line, so that the newest answer is the last."""
+    seq = hold.taking.seq
+    return outbox.row(ANSWERS, f"{seq}:{hold.taking.number}", {"file": seq}, now, line=f"{ANSWERS} {seq}")
 
 
 def _message(connection: Connection, seq: int) -> Message | None:

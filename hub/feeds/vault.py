@@ -1,16 +1,20 @@
 """The bytes of files, by what they are: a folder of the data directory that all nodes share.
 
-A file is there in whole or not at all, and on the disk before its message is.
+A file is there in whole or not at all, and on the disk before its message is. The folder is marked: one without the
+mark is not it, as where a network file system is not mounted yet (hub.feeds.arriving).
 """
 
 import os
+import re
 import shutil
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
 
 BLOCK = 1 << 20
+MARK = ".calaim-hub"
+DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
 def digest_of(path: Path) -> str:
@@ -19,6 +23,22 @@ def digest_of(path: Path) -> str:
         while block := file.read(BLOCK):
             found.update(block)
     return found.hexdigest()
+
+
+def is_marked(folder: Path) -> bool:
+    return (folder / MARK).exists()
+
+
+def mark(folder: Path) -> None:
+    """From now on this is the folder. It is made where it is not there."""
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    (folder / MARK).touch(mode=0o600)
+
+
+def kept(folder: Path) -> Iterator[str]:
+    """The digests of what is in it."""
+    with suppress(FileNotFoundError), os.scandir(folder) as entries:
+        yield from (entry.name for entry in entries if DIGEST.fullmatch(entry.name))
 
 
 def keep(folder: Path, path: Path) -> str:

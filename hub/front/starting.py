@@ -13,18 +13,24 @@ from hub.problems import CannotStart
 
 
 def check_start() -> None:
-    """Settings, schema and local tables are fit to start with. Raises CannotStart."""
+    """Settings, schema and local tables are fit to start with, whichever roles run. Raises CannotStart,
+    SettingsError."""
     from adapters.adt.hl7_over_http import clients_of
+    from adapters.adt.listener import doors
     from adapters.adt.local_tables import local_tables, must_be_usable
     from adapters.adt.return_addresses import return_addresses
     from adapters.digests import assembly as digests
     from adapters.files.assembly import places_of
     from hub.notifications.mail import Relay
     from hub.referrals import assembly as referrals
+    from hub.serving import site
     from hub.store.schema import is_usable
 
     chosen = settings()
     chosen.secret_key()
+    site(chosen, make_app, None)
+    doors(chosen)
+    begin_tracing("first")  # it may miss what sends it
     if not is_usable(database()):
         raise CannotStart("The database cannot be reached or has not this release's schema: run `hub migrate`.")
     must_be_usable(local_tables(chosen.facilities_file, chosen.code_tables_dir))
@@ -58,7 +64,6 @@ def serve(web: bool, mllp: bool, worker: bool) -> None:
     from hub.worker import release_leases
 
     check_start()
-    begin_tracing("first")
     if worker:
         release_leases(database())
         release(loading())
@@ -72,14 +77,13 @@ def serve(web: bool, mllp: bool, worker: bool) -> None:
         roles.append(hospitals)
         if recorder() is not None and not web and not worker:  # nobody else on this node moves what it records
             Mover(database(), audit_folder()).start()
-    roles += _window()
     app = make_app if worker else partial(make_app, moves=True)
     made = site(settings(), app, beside if worker else None)
     try:
         with counting():
             run(
                 made if web else None,
-                roles,
+                [*roles, *_window()],
                 lambda: announce(settings(), web, hospitals.addresses if hospitals else (), worker),
             )
     except (PortTaken, OSError) as error:
@@ -87,10 +91,12 @@ def serve(web: bool, mllp: bool, worker: bool) -> None:
 
 
 def _window() -> list[Any]:
-    """For those who watch a node without a web server."""
+    """For those who watch a node without a web server. Raises PortTaken."""
     host, port = settings()["HUB_WATCH_HOST"], settings()["HUB_WATCH_PORT"]
     if not port:
         return []
+    from hub.processes import refuse_taken
     from hub.rest.window import Window
 
+    refuse_taken(host, port)
     return [Window(host, port, watched)]

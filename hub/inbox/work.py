@@ -53,9 +53,11 @@ MAX_ATTEMPTS = 5
 SUSPECT = 1  # takes in vain after which a message is taken alone
 LET_GO = 3  # takes that it counts for a message that it was held together with others
 BACK_OFF = (1, 4, 16, 64)  # seconds to wait after each try in vain; then the last again
+SOONEST = 3  # of these waits: the longest for what passes, for then the backlog is worked off
 TOGETHER_SECONDS = 5  # the longest lease of messages that are taken together: one may kill whoever has them all
 WINDOW = 500  # messages that a claim looks at in one go
 FROM_THE_START = -1
+NEVER = 2**62  # when due is what has a lane of its own
 MICROS = 1_000_000
 # in the text and no parameter: so PostgreSQL's one plan for all values finds the index of what is received
 _RECEIVED: ColumnElement[str] = literal_column(f"'{RECEIVED}'")
@@ -245,6 +247,12 @@ def retry_later(connection: Connection, message: Entry, due: int, reason: str, t
     _end(connection, message, state=state, due=due, reason=reason)
 
 
+def wait_for_it(connection: Connection, message: Message, now: int, reason: str) -> None:
+    """What hinders passes (a lock, a full disk): this take does not count. Waits grow with the claim's number."""
+    wait = wait_after(min(message.fence, SOONEST))
+    _end(connection, message, attempts=inbox.c.attempts - 1, due=now + wait, reason=reason)
+
+
 def let_go(connection: Connection, messages: Sequence[Entry], now: int, tries: int = MAX_ATTEMPTS) -> None:
     """Messages that were taken together and do not end may be taken again at once, each alone. Whoever has them may
     still end those that nobody has taken since."""
@@ -260,8 +268,9 @@ def wait_after(attempt: int) -> int:
 
 
 def release(connection: Connection) -> None:
-    """Make every message due now: for the start of a hub that is the only one on its database."""
-    connection.execute(update(inbox).where(_IS_RECEIVED, inbox.c.due > 0).values(due=0))
+    """Make every message due now: for the start of a hub that is the only one on its database. What has a lane of
+    its own is left there: a claim would count as an attempt, and so many starts of the hub would make it dead."""
+    connection.execute(update(inbox).where(_IS_RECEIVED, inbox.c.due > 0, inbox.c.due < NEVER).values(due=0))
 
 
 def seqs_told(connection: Connection, subject: str) -> set[int]:

@@ -15,14 +15,14 @@ from pathlib import Path
 from sqlalchemy import text
 
 from hub import clock
-from hub.audit import journal, verify
+from hub.audit import journal, unmoved, verify
 from hub.monitoring.doctor import FAIL, OK, WARN, Check, Finding
-from hub.monitoring.gauges import Node, Values, end_of, measured
+from hub.monitoring.gauges import SECOND, Node, Values, end_of, measured
 from hub.store import schema
 
 SCARCE, NONE_LEFT = 0.10, 0.02  # of the disk
 SKEW = 2.0  # seconds between this machine and the database's
-WAITED, STUCK = 60.0, 600.0  # seconds of the oldest work
+WAITED, STUCK = 60.0, 600.0  # seconds of the oldest work, and of the oldest record outside of the chain
 JOURNALS = 16  # of a node: each process has one, and more are not moved
 SOON, URGENT, NOW = timedelta(days=30), timedelta(days=14), timedelta(days=3)
 # a state that waits for a person -> the section of the runbook
@@ -78,6 +78,7 @@ def checks(of: Patient) -> tuple[Check, ...]:
         Check("certificates", lambda: _certificates(of)),
         Check("work", lambda: _work(of.node)),
         Check("audit", lambda: _audit(of.node.folder / "audit")),
+        Check("audit", lambda: _unmoved(of)),
     )
 
 
@@ -119,9 +120,9 @@ def _clock(node: Node) -> Iterator[Finding]:
         yield Finding(OK, "this machine's; is it set by NTP?")
         return
     with node.database.read() as connection:
-        before = clock.now().timestamp()
+        before = clock.own().timestamp()
         theirs = float(connection.execute(text("SELECT extract(epoch FROM clock_timestamp())")).scalar() or 0)
-        apart = abs(theirs - (before + clock.now().timestamp()) / 2)
+        apart = abs(theirs - (before + clock.own().timestamp()) / 2)
     level = OK if apart < SKEW else FAIL
     yield Finding(level, f"{apart:.2f} s from the database's", "" if level == OK else "The clocks disagree")
 
@@ -155,7 +156,6 @@ def _work(node: Node) -> Iterator[Finding]:
 
 
 def _audit(folder: Path) -> Iterator[Finding]:
-    """Records that no process of this node has moved into the chain for long: its worker, or the mover, is gone."""
     todo = "The audit is broken, or a journal is damaged"
     for name in verify.damaged(folder):
         yield Finding(FAIL, f"a journal is damaged: {name}", todo)
@@ -163,3 +163,13 @@ def _audit(folder: Path) -> Iterator[Finding]:
     count = sum(one.st_size > 0 for one in files)
     level = WARN if count > JOURNALS else OK
     yield Finding(level, f"{count} journals of this node", todo if level != OK else "")
+
+
+def _unmoved(of: Patient) -> Iterator[Finding]:
+    """Records that no process of this node moved into the chain for long: it cannot, or its worker is gone."""
+    with of.node.database.read() as connection:
+        oldest = unmoved.oldest(connection, of.node.folder / "audit")
+    waited = max(0.0, (clock.micros(of.now()) - oldest) / SECOND) if oldest else 0.0
+    level = WARN if waited > WAITED else OK
+    todo = "Records do not join the audit" if level != OK else ""
+    yield Finding(level, f"the oldest record that is not in the chain waits {waited:.0f} s", todo)

@@ -39,6 +39,8 @@ def warnings(environment: Mapping[str, str], settings: Settings) -> Iterator[str
         has_tls = settings["HUB_TLS_CERT" if place == "HTTP" else "HUB_MLLP_TLS_CERT"]
         if not _is_here(settings[f"HUB_{place}_HOST"]) and not has_tls:
             yield f"HUB_{place}_HOST is reached by others, without TLS of the hub's own: is a proxy before it?"
+    if not _is_here(settings["HUB_MLLP_HOST"]) and not settings["HUB_MLLP_SENDERS"]:
+        yield "HUB_MLLP_HOST is reached by others, without HUB_MLLP_SENDERS: who connects speaks for any facility"
     if not _is_here(settings["HUB_HTTP_HOST"]) and settings.base_url.startswith("http://"):
         yield "HUB_BASE_URL is http: tokens and records would travel in the clear"
     for setting in SETTINGS:

@@ -9,7 +9,7 @@ A full disk is a warning: reads go on (docs/runbook.md).
 import shutil
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,9 @@ from hub.store.schema import is_usable
 MIME = "application/health+json"
 PASS, WARN, FAIL = "pass", "warn", "fail"
 FRESH = 1.0  # seconds: who asks often costs the database one question
+HANGS = 5.0  # seconds after which a question that has no answer is one
+HUNG = {"database:responds": FAIL}
+NEVER = float("inf")
 SCARCE = 500_000_000  # bytes of disk
 
 
@@ -40,7 +43,8 @@ class Health:
 
 
 class Readiness:
-    """What `/readyz` asks. Nobody waits for a second question while the first one hangs."""
+    """What `/readyz` asks. Nobody waits for a second question while the first hangs. When it has hung for HANGS,
+    that is the answer: a database may be frozen whose machine still answers for it."""
 
     def __init__(self, database: Database, folder: Path, version: str):
         self._database, self._version = database, version
@@ -48,26 +52,41 @@ class Readiness:
             "database:responds": self._responds,
             "database:writes": lambda: FAIL if database.disk_failed else PASS,
             "database:schema": lambda: PASS if is_usable(database) else FAIL,
-            "process:stays": lambda: FAIL if stopping.has_begun() else PASS,
             "disk:free": lambda: PASS if shutil.disk_usage(folder).free > SCARCE else WARN,
         }
         self._turn = threading.Lock()
-        self._kept: tuple[float, Health] | None = None
+        self._begun = NEVER  # when the question began that is being asked
+        self._kept: tuple[float, Mapping[str, str]] | None = None
 
     def look(self) -> Health:
-        kept = self._kept
-        if kept and (time.monotonic() - kept[0] < FRESH or self._turn.locked()):
-            return kept[1]
-        with self._turn:
-            found = self._asked()
-            self._kept = time.monotonic(), found
-        return found
-
-    def _asked(self) -> Health:
-        found = {name: self._one(check) for name, check in self._checks.items()}
+        """Whether the process stays is asked each time: a balancer must hear of it at once."""
+        found = {**self._seen(), "process:stays": FAIL if stopping.has_begun() else PASS}
         worst = next((one for one in (FAIL, WARN) if one in found.values()), PASS)
         checks = {name: [{"status": status}] for name, status in found.items()}
         return Health(worst, {"status": worst, "releaseId": self._version, "checks": checks})
+
+    def _seen(self) -> Mapping[str, str]:
+        kept = self._kept
+        if kept and time.monotonic() - kept[0] < FRESH:
+            return kept[1]
+        is_asked = self._turn.locked()
+        if is_asked and time.monotonic() - self._begun > HANGS:
+            return HUNG
+        if is_asked and kept:
+            return kept[1]
+        if not self._turn.acquire(timeout=HANGS):
+            return HUNG
+        try:
+            return self._asked()
+        finally:
+            self._begun = NEVER
+            self._turn.release()
+
+    def _asked(self) -> Mapping[str, str]:
+        self._begun = time.monotonic()
+        found = {name: self._one(check) for name, check in self._checks.items()}
+        self._kept = time.monotonic(), found
+        return found
 
     def _one(self, check: Callable[[], str]) -> str:
         try:

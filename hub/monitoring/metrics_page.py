@@ -13,9 +13,9 @@ name, no id and no content is in any of it.
 | address | who asks | answer |
 | --- | --- | --- |
 | `/livez` | a supervisor | 200 while the web process answers; nothing else is asked |
-| `/readyz` | a load balancer | 200, or 503 where the database does not answer, has a schema that this release \
-cannot use, or the process was told to end; `application/health+json` names each check. Scarce disk is `warn` \
-and 200: reads go on |
+| `/readyz` | a load balancer | 200, or 503 where the database does not answer within 5 s, has a schema that \
+this release cannot use, or the process was told to end; `application/health+json` names each check. Scarce \
+disk is `warn` and 200: reads go on |
 | `/metrics` | Prometheus | text format 0.0.4; wants `HUB_METRICS_TOKEN` as bearer token, and is not there without \
 that setting |
 

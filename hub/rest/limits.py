@@ -13,13 +13,13 @@ are.
 """
 
 import math
-import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from hub import clock
 from hub.problems import Problem
 from hub.rest.peers import Peers
 from hub.rest.slots import Slots
@@ -110,7 +110,7 @@ class Throttle:
         folder: Path | None,
         key: bytes,
         peers: Peers,
-        clock: Callable[[], int] = time.time_ns,
+        clock: Callable[[], int] = clock.nanos,
         tells: bool = False,
     ):
         self._rates, self._peers, self._clock = rates, peers, clock

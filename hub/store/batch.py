@@ -13,6 +13,7 @@ from typing import Any
 
 from hub.search.index import IndexRows
 from hub.store import arrays
+from hub.store.clocks import MICROS
 from hub.store.read import Stored
 
 Rows = Sequence[tuple[Any, ...]]
@@ -34,6 +35,11 @@ class Batch:
     facts: Sequence[tuple[int, int, int]] = ()
     audit: Sequence[tuple[int, bytes]] = ()
     persons: Mapping[tuple[str, str], int] = field(default_factory=dict)
+
+    @property
+    def stamp(self) -> int | None:
+        """The oldest of its versions' times, if it writes any."""
+        return min((row.last_updated for row in (*self.created, *(new for _, new in self.replaced))), default=None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,8 +178,16 @@ PARTS: dict[str, Part] = {
 }
 
 
+# Who asks what was written until a moment (hub.store.settled) knows of all that had a number then. What is stamped
+# before it has one must have it soon after, by the database's clock; the number comes first here.
+AGE = 800_000  # microseconds
+_FRESH = (
+    f"1 / (CASE WHEN pg_current_xact_id() IS NULL THEN 0 WHEN abs({MICROS} - %s::bigint) < {AGE} THEN 1 ELSE 0 END)"
+)
+
+
 @cache
-def _statement(names: tuple[str, ...]) -> str:
+def _statement(names: tuple[str, ...], stamped: bool) -> str:
     members = [
         f"{name} AS ({sql.format(rows=_unnested(PARTS[part]))})"
         for part in names
@@ -182,6 +196,7 @@ def _statement(names: tuple[str, ...]) -> str:
     counted = [PARTS[part].found for part in names if PARTS[part].found]
     # a division by zero undoes the whole statement (SQLSTATE 22012): some row is not what it was when it was read
     checks = [f"1 / (CASE WHEN (SELECT count(*) FROM {name}) = %s THEN 1 ELSE 0 END)" for name in counted]
+    checks += [_FRESH] * stamped
     return f"WITH {', '.join(members)} SELECT {', '.join(checks) or '1'}"
 
 
@@ -189,10 +204,12 @@ def _unnested(part: Part) -> str:
     return f"unnest({', '.join(f'%s::{of}[]' for of in part.types)})"
 
 
-def postgresql(parts: Mapping[str, Rows]) -> tuple[str, list[Any]]:
-    """The one statement that writes these parts, and its parameters."""
+def postgresql(parts: Mapping[str, Rows], stamp: int | None = None) -> tuple[str, list[Any]]:
+    """The one statement that writes these parts, and its parameters. With a `stamp` it writes nothing where that is
+    AGE or more from the database's clock."""
     values: list[Any] = []
     for name, rows in parts.items():
         values += arrays.columns(PARTS[name].types, rows)
     values += [len(rows) for name, rows in parts.items() if PARTS[name].found]
-    return _statement(tuple(parts)), values
+    values += [] if stamp is None else [stamp]
+    return _statement(tuple(parts), stamp is not None), values

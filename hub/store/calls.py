@@ -16,6 +16,8 @@ from typing import Any
 
 from sqlalchemy import URL
 
+from hub.store.clocks import ASKED, follow_told
+
 log = logging.getLogger("hub.store")
 CHANNEL = "hub_work"
 INBOX, OUTBOX = "inbox", "outbox"  # kinds of work: what a call says
@@ -84,6 +86,7 @@ class Hearing:
         while not self._over.is_set():
             for call in connection.notifies(timeout=HEAR_SECONDS):
                 self._on_call(call.payload)
+            follow_told(lambda: int(connection.execute(ASKED).fetchone()[0]))
 
 
 def _kept_up(url: URL, over: threading.Event, work: Callable[[Any], None]) -> None:

@@ -17,8 +17,9 @@ from hub.problems import Problem
 RETRIED = ("40001", "40P01", "22012")
 FULL = "53100"
 TAKEN = "23"  # the class of violated constraints
-# classes: connection, resources, limits, not in the right state, operator, system
-PASSING = ("08", "53", "54", "55", "57", "58")
+# classes: connection, resources, not in the right state, operator, system
+PASSING = ("08", "53", "55", "57", "58")
+TOO_MUCH = "54"  # the class of PostgreSQL's own limits: waiting helps nobody
 TOO_LONG = "57014"  # the statement's time is over (hub.store.engine, limit_reads)
 LOCKED = ("55P03", "40P01")  # a lock was not to be had in time (lock_timeout), or never would have been
 READ_ONLY = "25006"  # the server is not the primary any more
@@ -134,6 +135,8 @@ def problem_of(error: BaseException) -> Problem:
         return Problem("busy", "Others keep changing what this is about", headers={"Retry-After": "1"})
     if is_too_long(error):
         return Problem("too-costly", "This takes longer than the hub allows: narrow the search; nothing was stored")
+    if state.startswith(TOO_MUCH):
+        return Problem("too-costly", "This is more than the database does at once; nothing was stored")
     if "disk is full" in str(cause) or state == FULL:
         return Problem("no-space", "The hub's disk is full; nothing was stored")
     if _passes(error) or is_read_only(error):

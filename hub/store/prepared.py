@@ -10,7 +10,7 @@ Raises Refused, and Lost where the connection ended.
 import re
 import select
 import struct
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import cache
 from itertools import count
 from typing import Any
@@ -77,6 +77,15 @@ class Prepared:
             raise Refused(error.sqlstate or CONNECTION) from error
         return self
 
+    def begin(self, statement: str) -> bytes:
+        """Begin the transaction, unless it has begun, with a statement without values: one round trip. What it says
+        first, as text."""
+        if self._connection.closed:
+            raise Lost(unknown=False)
+        begins = b"BEGIN; " if is_idle(self._connection) else b""
+        found: bytes = self._fine(self._connection.pgconn.exec_(begins + statement.encode())).get_value(0, 0)
+        return found
+
     def _run(self, statement: str, given: Sequence[Any], formats: Sequence[int]) -> list[Row]:
         connection, pgconn = self._connection, self._connection.pgconn
         if not connection.autocommit and pgconn.transaction_status == TransactionStatus.IDLE:
@@ -118,6 +127,17 @@ class Prepared:
         if self._connection.pgconn.status == ConnStatus.BAD:  # it has no SQLSTATE then
             raise Lost(unknown=commits)
         raise Refused((result.error_field(DiagnosticField.SQLSTATE) or b"").decode())
+
+
+def copy(connection: Connection[Any], into: str, rows: Iterable[Row]) -> None:
+    """Rows into `table (columns)`, in the connection's transaction: a third of the time that INSERTs take.
+    https://www.postgresql.org/docs/current/sql-copy.html"""
+    try:
+        with connection.cursor() as cursor, cursor.copy(f"COPY {into} FROM STDIN") as copying:
+            for row in rows:
+                copying.write_row(row)
+    except Error as error:  # where the connection ended, so does the rollback
+        raise Refused(error.sqlstate or CONNECTION) from error
 
 
 def is_idle(connection: Connection[Any]) -> bool:

@@ -7,10 +7,12 @@ learn of it; the mark is the number of the asking transaction, which is higher t
 writer at a time, who is asked for the mark: nobody else writes.
 """
 
-from sqlalchemy import Connection, text
+from sqlalchemy import BigInteger, ColumnElement, Connection, literal_column, or_, text, true
 
 _MARK = text("SELECT pg_current_xact_id()::text::bigint")
-_OLDEST = text("SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint")
+_NOW = "pg_snapshot_{}(pg_current_snapshot())::text::bigint"
+_OLDEST: ColumnElement[int] = literal_column(_NOW.format("xmin"), BigInteger)
+_NEXT: ColumnElement[int] = literal_column(_NOW.format("xmax"), BigInteger)
 
 
 def mark(connection: Connection) -> int:
@@ -18,8 +20,9 @@ def mark(connection: Connection) -> int:
     return int(connection.execute(_MARK).scalar_one()) if connection.dialect.name == "postgresql" else 0
 
 
-def is_past(connection: Connection, marked: int) -> bool:
-    """Whether every transaction that had begun at the mark has ended."""
+def is_past(connection: Connection, marked: ColumnElement[int]) -> ColumnElement[bool]:
+    """Whether every transaction that had begun at the mark has ended. A number that is not given out yet comes from
+    another server, by a backup: whoever wrote there is no more."""
     if connection.dialect.name != "postgresql":
-        return True
-    return int(connection.execute(_OLDEST).scalar_one()) > marked
+        return true()
+    return or_(marked < _OLDEST, marked >= _NEXT)

@@ -6,7 +6,7 @@ https://www.postgresql.org/docs/current/queries-with.html#QUERIES-WITH-MODIFYING
 SQLite has no round trips: one statement a table.
 
 Each function takes the connection of a transaction that its caller ends; `store` alone may also be given a
-connection where each statement is a transaction, if nothing else is to be written with it.
+connection where each statement is a transaction, if nothing else is to be written with it (`alone`).
 Raises Overtaken where a version that was read is not the current one any more.
 """
 
@@ -37,13 +37,14 @@ def held(
     return {(row[1], row[2]): Stored(*row) for row in rows}
 
 
-def store(connection: Connection, batch: Batch) -> None:
-    """Write a batch. Outbox rows that are there already (same kind and key) stay as they are."""
+def store(connection: Connection, batch: Batch, alone: bool = False) -> None:
+    """Write a batch. Outbox rows that are there already (same kind and key) stay as they are. `alone`: the
+    statement is the transaction, and begins it; what was stamped too long ago counts as overtaken."""
     parts = {name: rows for name, rows in _rows(batch) if rows}
     if not parts:
         return
     if connection.dialect.name == "postgresql":
-        _at_once(connection, parts)
+        _at_once(connection, parts, batch.stamp if alone else None)
     else:
         _one_by_one(connection, parts)
 
@@ -121,8 +122,8 @@ _INDEXES: Mapping[str, tuple[str, bool]] = {
 }
 
 
-def _at_once(connection: Connection, parts: Mapping[str, Rows]) -> None:
-    statement, values = batch_.postgresql(parts)
+def _at_once(connection: Connection, parts: Mapping[str, Rows], stamp: int | None) -> None:
+    statement, values = batch_.postgresql(parts, stamp)
     driver(connection).execute(statement, values)
 
 

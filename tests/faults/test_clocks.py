@@ -1,6 +1,7 @@
 """R10: clocks that differ by minutes or hours, jump, leap, or change their offset: no token lives on, nothing gets
 older, what waits does not wait for ever, and no order breaks."""
 
+import time
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
@@ -13,14 +14,19 @@ from auth import clients
 from auth.development_token import new_key, public_jwks
 from auth.guard import Guard
 from auth.housekeeping import end_tokens, forget_expired
-from auth.tokens import Grant, store, token_hash
+from auth.tokens import Grant, token_hash
+from auth.tokens import store as keep
 from hub import clock, outbox
 from hub.inbox import work
 from hub.notifications.events import effects
 from hub.problems import Problem
 from hub.set_back import LEAST, SetBack, moved
-from hub.store import tables
-from hub.store.engine import Database
+from hub.store import calls, tables
+from hub.store.batch import AGE, Batch
+from hub.store.engine import Database, Overtaken
+from hub.store.read import Stored
+from hub.store.rids import new_rid
+from hub.store.write import store
 from hub.transactions import Transactions, single
 from hub.worker import Chore, Worker
 from tests.hub.asking import BASE, CLIENTS, patient, validator
@@ -48,7 +54,7 @@ def granted(database: Database) -> Database:
     client = clients.Client("ehr", "Invented EHR", "ehr", CLIENTS["all"], public_jwks(new_key("ES384")))
     with database.write() as connection:
         clients.add(connection, client, clock.now())
-        store(connection, TOKEN, Grant("ehr", CLIENTS["all"]), clock.now(), 300)
+        keep(connection, TOKEN, Grant("ehr", CLIENTS["all"]), clock.now(), 300)
     return database
 
 
@@ -188,6 +194,109 @@ def test_no_offset_of_a_zone_has_a_word_in_the_hubs_time() -> None:
         told = [clock.instant(clock.micros(day) + minute * 60 * SECOND) for minute in range(24 * 60)]
         assert told == sorted(told)
         assert all(text.endswith("Z") for text in told)
+
+
+# with PostgreSQL, the database's clock is everybody's
+
+ON_POSTGRESQL = pytest.mark.parametrize(
+    "database_url", [pytest.param("postgresql", marks=pytest.mark.postgresql)], indirect=True
+)
+
+
+@pytest.fixture(params=BOTH_WAYS[:2] + BOTH_WAYS[3:5])
+def wrong(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> timedelta:
+    """This node's clock is so far off (the database's is this machine's)."""
+    off: timedelta = request.param
+    monkeypatch.setattr(clock, "_ahead", off)
+    return off
+
+
+def is_right() -> bool:
+    return abs(clock.now() - clock.own()) < timedelta(seconds=30)  # a busy machine: the least jump is five minutes
+
+
+@ON_POSTGRESQL
+def test_what_is_written_is_stamped_by_the_databases_clock(database: Database, wrong: timedelta) -> None:
+    writes = Transactions(database, validator, effects, BASE)
+    (result,) = writes.commit([single("POST", "Patient", resource=patient())], CLIENT)
+    assert result.stored is not None
+    assert abs(clock.moment(result.stored.last_updated) - clock.own()) < timedelta(seconds=30)
+    assert is_right()
+
+
+@ON_POSTGRESQL
+def test_what_was_stamped_before_a_pause_is_not_written_so(database: Database) -> None:
+    """One statement is the transaction: nobody who reads what changed since knew that it was to come."""
+    now = clock.micros(clock.own())
+    for number, stamp in enumerate((now - AGE - SECOND, now + AGE + 30 * SECOND)):
+        row = Stored(new_rid(now), "Patient", f"slept-{number}", 1, stamp, False, b"{}")
+        with pytest.raises(Overtaken):
+            database.at_once(lambda _, row=row: Batch(created=[row]), lambda c, batch: store(c, batch, alone=True))
+        with database.read() as connection:
+            assert not connection.execute(select(tables.resource.c.rid)).all()
+
+
+@ON_POSTGRESQL
+def test_who_took_long_to_decide_stamps_anew_and_decides_once(database: Database) -> None:
+    decided: list[int] = []
+
+    def slowly(_: object) -> list[Any]:
+        decided.append(clock.micros(clock.own()))
+        time.sleep(1.1 * AGE / SECOND)
+        return []
+
+    writes = Transactions(database, validator, slowly, BASE)
+    (result,) = writes.commit([single("PUT", "Patient", id="p", resource=patient("p"))], CLIENT)
+    assert result.stored is not None
+    assert len(decided) == 1
+    assert result.stored.last_updated >= decided[0] + AGE
+
+
+@ON_POSTGRESQL
+def test_a_delivery_of_a_node_whose_clock_is_wrong_leaves_once(database: Database, wrong: timedelta) -> None:
+    """Another node, whose clock is right, looks for work while the first one sends."""
+    row = outbox.row("notice", "a", {}, clock.micros(clock.own()) - HOUR, "line")
+    database.writing(lambda c: outbox.add(c, [row]))
+    found: list[list[outbox.Work]] = []
+
+    def sends(_: outbox.Work) -> outbox.Outcome:
+        other = clock.micros(clock.own())
+        found.append(database.writing(lambda c: outbox.claim(c, ("notice",), other, 60, 20)))
+        return outbox.Done()
+
+    worker = Worker(database, {}, {}, {"notice": sends})
+    worker.start()
+    while not found:
+        time.sleep(0.01)
+    worker.stop()
+    assert found == [[]]
+
+
+@ON_POSTGRESQL
+def test_a_worker_learns_that_its_clock_jumped(
+    database: Database, monkeypatch: pytest.MonkeyPatch, wrong: timedelta
+) -> None:
+    monkeypatch.setattr(calls, "HEAR_SECONDS", 0.05)
+    worker = Worker(database, {}, {}, {})
+    worker.start()
+    monkeypatch.setattr(clock, "_ahead", wrong)
+    while not is_right():
+        time.sleep(0.01)
+    worker.stop()
+
+
+def test_a_clock_is_set_right_once_and_not_for_what_a_network_may_take(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(clock, "_ahead", timedelta())
+    at = clock.own()
+    told = clock.micros(at)
+    clock.follow(told, at - timedelta(minutes=1), at + timedelta(milliseconds=90))
+    clock.follow(told, at + timedelta(milliseconds=90), at + timedelta(minutes=1))
+    assert clock._ahead == timedelta()
+    for _ in range(2):  # two threads that ask at the same time
+        clock.follow(told + HOUR, at, at)
+    assert clock._ahead == timedelta(hours=1)
+    clock.follow(told, at, at)
+    assert clock._ahead == timedelta()
 
 
 def test_the_token_of_the_tests_is_one(granted: Database) -> None:

@@ -11,6 +11,7 @@ from sqlalchemy import select
 from adapters.files.upload import upload
 from hub.access import Access
 from hub.feeds.loading import Loading
+from hub.feeds.vault import MARK
 from hub.fhir import json
 from hub.problems import Problem
 from hub.rest import incoming
@@ -73,6 +74,6 @@ def test_what_breaks_off_or_has_no_name_leaves_nothing(database: Database, tmp_p
     with pytest.raises(Problem):
         sent(door, incoming.pieces(Zeros(MEGABYTE + 1), "", door.most), name)
     folder = loading.arriving.folder
-    assert not folder.exists() or not list(folder.iterdir())
+    assert not folder.exists() or [path.name for path in folder.iterdir()] == [MARK]
     with database.read() as connection:
         assert not connection.execute(select(inbox.c.seq)).all()

@@ -123,7 +123,7 @@ def bulk_hub(
     start: Start = lambda work: work(),
     **sizes: Any,
 ) -> Bulk:
-    """`sizes`: `window`, `file` and `most` (jobs). `hosts`: those that imports may fetch from;
+    """`sizes`: `window`, `file`, `most` (jobs) and `margin`. `hosts`: those that imports may fetch from;
     `start`: how a fetch is begun, here at once and to its end."""
     with database.write() as connection:
         for table in jobs.TABLES:
@@ -133,7 +133,8 @@ def bulk_hub(
     access_of: Callable[[str], Access | None] = lambda who: mine.get(who, county if who == "hub" else None)  # noqa: E731
     limits = Limits(base=BASE)
     most = {"most": sizes.pop("most")} if "most" in sizes else {}
-    desk = Desk(database, access_of, BASE, hosts=hosts, margin=0, now=now, **most)
+    margin = sizes.pop("margin", 0)
+    desk = Desk(database, access_of, BASE, hosts=hosts, margin=margin, now=now, **most)
     exporting = Exporting(database, access_of, limits, keep=HOUR, now=now, **sizes)
     writer = Transactions(database, validator, lambda changes: (), BASE)
     arrivals = Arrivals(database, fetch or Fetching(hosts, MOST), now, start)

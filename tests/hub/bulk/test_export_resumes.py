@@ -1,17 +1,25 @@
 """A job goes on where it was: after a kill, after a fault, beside others, and never twice at once."""
 
+from collections.abc import Callable
+from contextlib import nullcontext
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from sqlalchemy import text, update
 
+from hub import clock
+from hub.access import Access
 from hub.bulk import jobs
+from hub.bulk.desk import SECOND
 from hub.bulk.exporting import Exporting
 from hub.bulk.jobs import Job, Lost
 from hub.problems import Problem
+from hub.store import settled
 from hub.store.engine import Database
 from hub.store.tables_bulk import bulk_job
-from tests.hub.asking import patient, refused
+from hub.transactions import Transactions, single
+from tests.hub.asking import BASE, patient, refused
 from tests.hub.bulk.bulk_world import Bulk, bulk_hub
 
 COUNT = 23
@@ -102,6 +110,35 @@ def test_jobs_take_turns(bulk: Bulk) -> None:
     assert counts == [8, 8]
 
 
+def barrier(bulk: Bulk, job: str, number: int) -> None:
+    with bulk.desk.database.write() as connection:
+        mine = bulk_job.c.id == job.rpartition("/")[2]
+        connection.execute(update(bulk_job).where(mine).values(barrier=number))
+
+
+def test_a_job_that_came_by_a_backup_waits_for_nobody(bulk: Bulk) -> None:
+    """Its mark is a number that this server has not given out."""
+    job = bulk.kick("/$export?_type=Patient")
+    barrier(bulk, job, 2**40)
+    bulk.work()
+    assert len(found(bulk, job)) == COUNT
+
+
+def test_a_job_that_waits_for_who_writes_holds_up_no_other(bulk: Bulk) -> None:
+    first, second = (bulk.kick("/$export?_type=Patient") for _ in range(2))
+    barrier(bulk, second, 0)  # as an import's
+    writing = nullcontext() if bulk.desk.database.is_sqlite else bulk.desk.database.write()
+    with writing as connection:
+        if connection is not None:
+            barrier(bulk, first, settled.mark(connection))
+        bulk.work()
+        assert len(found(bulk, second)) == COUNT
+        if connection is not None:
+            assert bulk.api.get(first).status_code == 202
+    bulk.work()
+    assert len(found(bulk, first)) == COUNT
+
+
 def failing(bulk: Bulk, error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
     def step(self: Exporting, job: Job) -> Job | None:
         raise error
@@ -152,6 +189,75 @@ def test_a_start_of_the_only_hub_frees_what_a_killed_one_held(swept: Database, m
     killed_after(bulk, 0, monkeypatch)
     release(swept)
     assert bulk.lane.bulk() is swept.is_sqlite
+
+
+def written(bulk: Bulk, meanwhile: Callable[[], None], **condition: str) -> None:
+    """A Patient; `meanwhile` is called between its stamp and the writing of it. With a condition it is written in a
+    transaction of several statements, else in one of its own."""
+    called: list[bool] = []
+
+    def effects(_: object) -> list[Any]:
+        if not called:
+            called.append(True)
+            meanwhile()
+        return []
+
+    writes = Transactions(bulk.desk.database, lambda *_: (), effects, BASE)
+    entry = single("POST", "Patient", resource=patient(), **condition)
+    writes.commit([entry], Access.system("a writer", "Organization/county"))
+
+
+def test_what_was_stamped_before_a_kick_off_and_not_begun_comes_with_the_next_export(swept: Database) -> None:
+    if swept.is_sqlite:
+        pytest.skip("a SQLite database has one writer at a time")
+    bulk, kicked = bulk_hub(swept, {}, margin=SECOND), []
+
+    def begun() -> None:
+        kicked.append(bulk.kick("/$export?_type=Patient"))
+        bulk.work()
+
+    written(bulk, begun)
+    first = bulk.manifest(kicked[0])
+    assert first["output"] == []
+    later = bulk.exported(f"/$export?_type=Patient&_since={first['transactionTime']}")
+    assert len(later["Patient"]) == 1
+
+
+def test_an_export_waits_for_who_stamped_before_and_wrote_nothing_yet(bulk: Bulk) -> None:
+    if bulk.desk.database.is_sqlite:
+        pytest.skip("a SQLite database has one writer at a time")
+    kicked: list[str] = []
+
+    def begun() -> None:
+        kicked.append(bulk.kick("/$export?_type=Patient"))
+        assert not bulk.lane.bulk()
+
+    written(bulk, begun, if_none_exist="identifier=urn:example:none|1")
+    bulk.work()
+    assert len(found(bulk, kicked[0])) == COUNT + 1
+
+
+@pytest.mark.parametrize("minutes", [-5, 5])
+def test_nodes_whose_clocks_differ_miss_nothing(bulk: Bulk, monkeypatch: pytest.MonkeyPatch, minutes: int) -> None:
+    """What another node writes after the kick-off comes with the next export: all go by the database's clock."""
+    if bulk.desk.database.is_sqlite:
+        pytest.skip("a SQLite database has one node")
+    first = bulk.manifest(_worked(bulk, "/$export?_type=Patient"))
+    monkeypatch.setattr(clock, "_ahead", timedelta(minutes=minutes))
+    written(bulk, lambda: None)
+    monkeypatch.setattr(clock, "_ahead", timedelta(minutes=minutes))  # also that of who begins the next one
+    since = f"/$export?_type=Patient&_since={first['transactionTime']}"
+    second = bulk.manifest(_worked(bulk, since))
+    assert [file["count"] for file in second["output"]] == [1]
+    assert second["transactionTime"] > first["transactionTime"]
+    later = bulk.manifest(_worked(bulk, f"/$export?_type=Patient&_since={second['transactionTime']}"))
+    assert later["output"] == [], "and nothing twice"
+
+
+def _worked(bulk: Bulk, path: str) -> str:
+    job = bulk.kick(path)
+    bulk.work()
+    return job
 
 
 def test_an_export_waits_for_what_was_being_written_at_its_kick_off(bulk: Bulk) -> None:

@@ -13,6 +13,7 @@ from hub.feeds.emptying import DAY, Emptying
 from hub.feeds.files import DONE, REFUSED
 from hub.feeds.lane import GONE, FileLane
 from hub.feeds.loading import Loading
+from hub.feeds.vault import MARK
 from hub.inbox.messages import DEAD
 from hub.store.engine import Database
 from hub.store.tables import inbox
@@ -25,7 +26,7 @@ LATER = NOW + 31 * DAY
 
 
 def bytes_of(folder: Path) -> list[str]:
-    return sorted(path.name for path in (folder / "files").iterdir())
+    return sorted(path.name for path in (folder / "files").iterdir() if path.name != MARK)
 
 
 def emptied(loading: Loading, now: int = LATER, days: int = 30) -> int:

@@ -8,6 +8,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from sqlalchemy import Connection
 
 from hub import clock
 from hub.feeds import files, holding, taking
@@ -131,3 +132,26 @@ def until_prolonged(database: Database, seq: int, now: int) -> None:
             return
         assert time.monotonic() < deadline
         time.sleep(0.01)
+
+
+def test_a_fault_beside_the_work_ends_no_beat(
+    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    loading = toy_loading(database, tmp_path)
+    _, seq = loading.arriving(file_of(tmp_path, "a.csv", ANN), "a.csv", loading.feeds["toy"])
+    beats: list[int] = []
+
+    def prolong(connection: Connection, mine: taking.Taking, now: int) -> None:
+        beats.append(now)
+        if len(beats) == 1:
+            raise RuntimeError("whose file it is")
+
+    monkeypatch.setattr(holding, "SECONDS", 0.01)
+    monkeypatch.setattr(taking, "prolong", prolong)
+    with held(database, seq, clock.now):
+        deadline = time.monotonic() + 30
+        while len(beats) < 3:
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+    assert "RuntimeError at " in caplog.text
+    assert "whose" not in caplog.text

@@ -7,12 +7,13 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from hub.feeds.arriving import NEVER
 from hub.feeds.files import DONE
 from hub.feeds.lane import OF_FILES, OF_SUBJECTS, FileLane, look_ups
 from hub.feeds.loading import Loading
 from hub.feeds.records import Feed, Said, Subject, Unmapped
+from hub.inbox import work as inbox_work
 from hub.inbox.waits import go_on
+from hub.inbox.work import MAX_ATTEMPTS, NEVER
 from hub.store.engine import Database
 from hub.store.tables import inbox
 from hub.worker import Worker
@@ -121,6 +122,30 @@ def test_a_replayed_file_goes_back_to_its_lane(database: Database, tmp_path: Pat
     work(loading)
     with database.read() as connection:
         assert connection.execute(select(inbox.c.state, inbox.c.due)).one() == ("received", NEVER)
+    assert FileLane(loading).turn()
+    assert len(stored(database, "Patient")) == 1
+
+
+def test_a_file_waits_through_any_number_of_starts(database: Database, tmp_path: Path) -> None:
+    loading = toy_loading(database, tmp_path)
+    loading.arriving(file_of(tmp_path, "a.csv", PERSON), "a.csv", loading.feeds["toy"])
+    for _ in range(MAX_ATTEMPTS + 1):
+        database.writing(inbox_work.release)
+        work(loading)
+    with database.read() as connection:
+        row = connection.execute(select(inbox.c.state, inbox.c.due, inbox.c.attempts, inbox.c.fence)).one()
+    assert row == ("received", NEVER, 0, 0)  # no lane of messages had it in hand
+    assert FileLane(loading).turn()
+    assert len(stored(database, "Patient")) == 1
+
+
+def test_a_file_that_a_lane_of_messages_puts_back_is_never_dead_of_it(database: Database, tmp_path: Path) -> None:
+    loading = toy_loading(database, tmp_path)
+    loading.arriving(file_of(tmp_path, "a.csv", PERSON), "a.csv", loading.feeds["toy"])
+    for _ in range(MAX_ATTEMPTS + 1):
+        with database.write() as connection:
+            connection.execute(inbox.update().values(due=0))
+        work(loading)
     assert FileLane(loading).turn()
     assert len(stored(database, "Patient")) == 1
 

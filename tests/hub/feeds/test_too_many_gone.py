@@ -15,10 +15,11 @@ from hub.feeds.configured import feeds
 from hub.feeds.files import DONE, REFUSED
 from hub.feeds.gone import Leaving, are_too_many
 from hub.feeds.lane import FileLane
-from hub.feeds.loading import Loading
+from hub.feeds.loading import ANSWERS, Loading
+from hub.fhir import json
 from hub.problems import CannotStart, Problem
 from hub.store.engine import Database
-from hub.store.tables import inbox
+from hub.store.tables import inbox, outbox
 from tests.hub.feeds.test_loading import Dying, Killed
 from tests.hub.feeds.toy import TOY, file_of, load, stored, toy_feed, toy_loading
 
@@ -79,6 +80,24 @@ def test_who_agreed_does_so_once_whoever_is_killed_then(database: Database, tmp_
     loading.again(file.seq)
     assert FileLane(loading).turn()
     assert standing(database) == {"0", "1", "2", "77"}
+
+
+def test_a_file_whose_sender_was_told_that_it_is_refused_ends_again_and_tells_so(
+    database: Database, tmp_path: Path
+) -> None:
+    loading = toy_loading(database, tmp_path)
+    answering = replace(TOY, answers=lambda path, feed: [("answer", b"told")])
+    loading = replace(loading, kinds={"toy": answering})
+    file = refused(loading, tmp_path)
+    agree(loading, file.seq, "somebody")
+    assert FileLane(loading).turn()
+    assert message(database, file.seq) == "processed"
+    with database.read() as connection:
+        owed = connection.execute(select(outbox.c.payload).where(outbox.c.kind == ANSWERS)).scalars().all()
+        lines = connection.execute(select(outbox.c.line).where(outbox.c.payload == owed[-1])).scalars().all()
+    assert [json.read(one)["file"] for one in owed] == [file.seq - 1, file.seq, file.seq]
+    assert len(lines) == 2
+    assert len(set(lines)) == 1  # one after the other: the newest answer is the last
 
 
 def test_a_later_full_file_goes_on_without_it(database: Database, tmp_path: Path) -> None:

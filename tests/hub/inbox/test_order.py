@@ -84,6 +84,18 @@ def test_the_wait_grows_with_each_try_and_stays_at_its_longest() -> None:
     assert (waits[0], waits[3], waits[-1]) == (SECOND, 64 * SECOND, 64 * SECOND)
 
 
+def test_what_passes_is_waited_for_longer_each_time_and_never_long(database: Database) -> None:
+    """However often: what hindered all is worked off soon after it has passed."""
+    lined(database, ANN)
+    at, waits = NOW, []
+    for _ in range(7):
+        (message,) = claim(database, at)
+        database.writing(lambda c, message=message, at=at: work.wait_for_it(c, message, at, "busy"))
+        waits.append(shown(database, message.seq).due - at)
+        at += waits[-1]
+    assert [wait // SECOND for wait in waits] == [1, 4, 16, 16, 16, 16, 16]
+
+
 # the fence
 
 
@@ -98,6 +110,7 @@ def test_a_worker_whose_lease_ended_ends_nothing_that_another_has(database: Data
         with pytest.raises(work.Lost):
             database.writing(end)
     database.writing(lambda c: work.retry_later(c, slept, 0, "late"))
+    database.writing(lambda c: work.wait_for_it(c, slept, 0, "late"))
     assert (shown(database, seq).state, shown(database, seq).due) == ("received", NOW + 2 * MINUTE)
     database.writing(lambda c: work.processed(c, owner, NOW))
     assert shown(database, seq).state == "processed"

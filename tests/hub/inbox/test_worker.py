@@ -14,6 +14,7 @@ from hub.problems import Problem
 from hub.store.engine import Database
 from hub.worker import Chore, Park, Worker
 from tests.hub.inbox_steps import accepted, claim, lined, process, shown
+from tests.hub.store.test_time_limit import endless
 
 Handler = Callable[[Message], None]
 
@@ -44,7 +45,7 @@ def test_a_parked_message_keeps_what_it_waits_for(database: Database) -> None:
     )
 
 
-@pytest.mark.parametrize("error", [ValueError("CANARY"), Problem("busy", "CANARY")])
+@pytest.mark.parametrize("error", [ValueError("CANARY"), Problem("exception", "CANARY")])
 def test_a_fault_is_tried_again_as_often_as_the_setting_says_and_the_next_member_goes_on(
     database: Database, error: Exception, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -66,6 +67,58 @@ def test_a_fault_is_tried_again_as_often_as_the_setting_says_and_the_next_member
     once(made)
     assert done == [other, after]
     assert "CANARY" not in caplog.text + str(shown(database, poison).reason)
+
+
+@pytest.mark.parametrize("kind", ["busy", "no-space"])
+def test_what_passes_costs_no_try_and_the_member_keeps_its_order(
+    database: Database, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A lock, a full disk: as long as it lasts nobody is dead, and nobody overtakes."""
+    monkeypatch.setattr(work, "BACK_OFF", (0,))
+    first, after = lined(database, 1, 1)
+    asked: list[int] = []
+
+    def handle(message: Message) -> None:
+        asked.append(message.seq)
+        if len(asked) <= 4:
+            raise Problem(kind, "not now")
+        process(database, message.seq)
+
+    made = worker(database, handle, tries=2)
+    for _ in range(6):
+        once(made)
+    assert asked == [first] * 5 + [after]
+    assert (shown(database, first).state, shown(database, first).attempts) == ("processed", 1)
+
+
+def test_a_message_that_was_let_go_outlives_what_passes(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(work, "BACK_OFF", (0,))
+    (seq,) = accepted(database)
+    taken = claim(database, clock.micros(clock.now()))
+    database.writing(lambda c: work.let_go(c, taken, 0))
+    made = worker(database, raising(Problem("busy", "not now")))
+    for _ in range(4):
+        once(made)
+    assert (shown(database, seq).state, shown(database, seq).attempts) == ("received", work.LET_GO)
+
+
+def test_who_read_for_too_long_is_tried_again(database: Database, database_url: str) -> None:
+    """The database was slow: no reason to refuse. The message may be the cause, so it counts as a try."""
+    (seq,) = accepted(database)
+    limited = Database(database_url)
+    limited.limit_reads(0.2)
+    once(worker(database, lambda _: limited.reading(endless)))
+    limited.close()
+    found = shown(database, seq)
+    assert (found.state, found.reason, found.attempts) == ("received", "too-costly", 1)
+
+
+def test_content_that_asks_for_too_much_is_refused(database: Database) -> None:
+    (seq,) = accepted(database)
+    once(worker(database, raising(Problem("too-costly", "At most 200 rules"))))
+    assert shown(database, seq).state == "refused"
 
 
 def test_a_worker_whose_lease_ended_goes_on_with_its_batch(

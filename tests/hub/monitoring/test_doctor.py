@@ -6,10 +6,14 @@ from pathlib import Path
 
 import pytest
 import typer
+from msgspec.structs import replace
 from sqlalchemy import insert, text
 from typer.testing import CliRunner
 
 from hub.access import Access
+from hub.audit import store
+from hub.audit.journal import Journal
+from hub.audit.record import encoded
 from hub.clock import micros, now
 from hub.fhir.systems import CLOCK_STATE, REFERRAL_CLOCK
 from hub.monitoring.checks import INBOX, Patient, checks
@@ -24,6 +28,7 @@ from hub.store.tables import inbox, outbox
 from hub.store.tables_bulk import bulk_job
 from hub.transactions import Transactions, single
 from tests.certificates import Authority
+from tests.hub.audit.records import pend, record
 
 RUNBOOK = Path(__file__).resolve().parents[3] / "docs" / "runbook.md"
 
@@ -66,6 +71,7 @@ def test_stuck_work_is_named_with_what_helps(database: Database, tmp_path: Path)
         "TLS and who may connect",
         "The disk is full",
         "A webhook receiver is down",
+        "Records do not join the audit",
     } <= headings
 
 
@@ -100,9 +106,26 @@ def test_journals_that_nobody_moves_or_reads_are_told(database: Database, tmp_pa
     assert levels(looked(database, tmp_path)["audit"]) == {OK}
     for number in range(17):
         (folder / f"{number}.journal").write_bytes(b"record")
-    assert levels(looked(database, tmp_path)["audit"]) == {WARN}
+    assert levels(looked(database, tmp_path)["audit"]) == {OK, WARN}
     (folder / "1.damaged").write_bytes(b"?")
-    assert levels(looked(database, tmp_path)["audit"]) == {FAIL, WARN}
+    assert levels(looked(database, tmp_path)["audit"]) == {OK, FAIL, WARN}
+
+
+def test_records_that_nobody_moves_are_told_by_their_age(database: Database, tmp_path: Path) -> None:
+    folder = tmp_path / "audit"
+    at = micros(now())
+    recent, old = (replace(record(), at=at - seconds * 1_000_000) for seconds in (5, 90))
+    mine = Journal(folder)
+    mine.append(encoded(recent))
+    assert levels(looked(database, tmp_path)["audit"]) == {OK}
+    pend(database, old)
+    findings = [one for one in looked(database, tmp_path)["audit"] if one.level == WARN]
+    assert [one.todo for one in findings] == ["Records do not join the audit"]
+    store.move_all(database, folder)
+    mine.append(encoded(old))
+    assert levels(looked(database, tmp_path)["audit"]) == {OK, WARN}
+    store.move_all(database, folder)
+    assert levels(looked(database, tmp_path)["audit"]) == {OK}
 
 
 def test_room_for_files_is_looked_at_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -168,10 +191,16 @@ def test_every_fault_of_the_settings_is_told_at_once() -> None:
     [({"HUB_HTPT_PORT": "1"}, "HUB_HTPT_PORT is no setting"),
      ({"HUB_HTTP_HOST": "0.0.0.0"}, "HUB_HTTP_HOST is reached by others"),
      ({"HUB_HTTP_HOST": "10.0.0.1"}, "HUB_BASE_URL is http"),
+     ({"HUB_MLLP_HOST": "0.0.0.0"}, "HUB_MLLP_HOST is reached by others, without HUB_MLLP_SENDERS"),
      ({"HUB_FACILITIES_FILE": "/nowhere/facilities.csv"}, "HUB_FACILITIES_FILE names a file that is not there")],
 )  # fmt: skip
 def test_what_is_seldom_meant_is_told(environment: dict[str, str], told: str) -> None:
     assert any(text.startswith(told) for text in warnings(environment, read_settings(environment)))
+
+
+def test_senders_that_are_known_are_no_warning() -> None:
+    known = {"HUB_MLLP_HOST": "0.0.0.0", "HUB_MLLP_SENDERS": "senders.csv"}
+    assert not any("SENDERS: " in text for text in warnings(known, read_settings(known)))
 
 
 def test_loopback_without_tls_is_no_warning() -> None:

@@ -2,13 +2,17 @@
 
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from sqlalchemy import text
 
+from hub import clock
 from hub.problems import Problem
+from hub.rest import shared_limits
 from hub.rest.limits import DAY, NANO, Rates, Throttle
 from hub.rest.peers import Peers
 from hub.rest.shared_limits import Sharing
@@ -143,6 +147,62 @@ def test_one_process_of_a_node_tells(nodes: tuple[Node, Node], tmp_path: Path) -
         "except OSError: sys.exit(3)\n"
     )
     assert subprocess.run([sys.executable, "-c", program]).returncode == 3
+
+
+@pytest.mark.parametrize("off", [3600 * NANO, -300 * NANO, 400 * DAY * NANO])
+def test_a_node_whose_clock_was_wrong_for_a_while_locks_nobody_out(nodes: tuple[Node, Node], off: int) -> None:
+    """One wrong password was counted there meanwhile. Afterwards all count as before."""
+    one, two = nodes
+    one.at = START + off
+    assert one.fails(1) == 1
+    assert one.takes(3) == 3
+    one.sharing.exchange()
+    one.at = START
+    told(one, two)
+    assert _passes(lambda: two.throttle.check(STRANGER))
+    assert two.takes(6) == 6
+    told(one, two)
+    assert one.takes(10) == 4, "of the bucket"
+    assert two.fails(6) == 6
+    told(one, two)
+    assert one.fails(1) == 0
+
+
+def test_a_days_count_outlives_a_node_whose_clock_was_a_day_ahead(database: Database, tmp_path: Path) -> None:
+    rates = Rates(a_day=5)
+    one, two = Node(database, tmp_path / "one", rates), Node(database, tmp_path / "two", rates)
+    assert two.takes(4) == 4
+    told(one, two)
+    one.at = START + DAY * NANO
+    assert one.takes(2) == 2
+    one.sharing.exchange()
+    one.at = START
+    told(one, two)
+    assert two.takes(2) == 1
+
+
+def test_what_a_wrong_clock_left_is_forgotten(nodes: tuple[Node, Node], database: Database) -> None:
+    one, two = nodes
+    one.at = START + 400 * DAY * NANO
+    assert (one.fails(1), one.takes(1)) == (1, 1)
+    one.sharing.exchange()
+    two.sharing._forgotten -= 3600
+    two.sharing.exchange()
+    with database.read() as connection:
+        assert connection.execute(text("SELECT book FROM limit_taken")).all() == []
+
+
+def test_every_process_of_a_node_goes_by_the_databases_clock(
+    nodes: tuple[Node, Node], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, _ = nodes
+    monkeypatch.setattr(shared_limits, "EVERY_SECONDS", 0.05)
+    monkeypatch.setattr(clock, "_ahead", timedelta(hours=1))
+    monkeypatch.setattr(Sharing, "is_mine", lambda _: False)
+    one.sharing.start()
+    while abs(clock.now() - clock.own()) > timedelta(seconds=30):
+        time.sleep(0.01)
+    one.sharing.stop()
 
 
 def test_rows_of_full_buckets_are_forgotten(nodes: tuple[Node, Node], database: Database) -> None:

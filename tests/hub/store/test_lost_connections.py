@@ -258,3 +258,8 @@ def test_a_server_that_does_not_take_writes_is_busy_and_its_connections_are_left
 @pytest.mark.parametrize("state", ["25006", "57P01", "57P02", "57P03", "53300", "08006"])
 def test_what_passes_is_busy(state: str) -> None:
     assert problem_of(Refused(state)).kind == "busy"
+
+
+@pytest.mark.parametrize("state", ["54000", "54001", "54023"])
+def test_what_is_past_the_databases_own_limits_is_not_to_be_tried_again(state: str) -> None:
+    assert problem_of(Refused(state)).kind == "too-costly"

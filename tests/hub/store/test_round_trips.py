@@ -25,6 +25,21 @@ PIECE = 64 * 1024
 TWELVE = [entry("POST", "Patient", patient(identifier=mrn(f"turn-of-{number}"))) for number in range(12)]
 
 
+class Line:
+    """One connection: its turns, and whether somebody waits for them."""
+
+    def __init__(self) -> None:
+        self.turns = 0
+        self.is_calling = False  # other nodes, after a commit, by a thread of its own (hub.store.calls)
+        self.heard = threading.Event()  # the server has spoken since the hub did
+        self.heard.set()
+
+    def said(self, piece: bytes) -> None:
+        self.is_calling |= b"pg_notify" in piece
+        self.turns += self.heard.is_set()
+        self.heard.clear()
+
+
 class Relay:
     """A TCP relay to `port` of this machine that counts turns: the hub speaks, then waits for the server."""
 
@@ -32,34 +47,33 @@ class Relay:
         self._server = port
         self._listening = socket.create_server(("127.0.0.1", 0))
         self.port = int(self._listening.getsockname()[1])
-        self.turns = 0
-        self._lock = threading.Lock()
+        self._lines: list[Line] = []
         threading.Thread(target=self._accept, daemon=True).start()
+
+    @property
+    def turns(self) -> int:
+        return sum(line.turns for line in self._lines if not line.is_calling)
 
     def _accept(self) -> None:
         with suppress(OSError):  # closed: the test is over
             while True:
                 near, _ = self._listening.accept()
                 far = socket.create_connection(("127.0.0.1", self._server))
-                heard = threading.Event()  # the server has spoken since the hub did
-                heard.set()
-                threading.Thread(target=self._up, args=(near, far, heard), daemon=True).start()
-                threading.Thread(target=self._down, args=(far, near, heard), daemon=True).start()
+                self._lines.append(line := Line())
+                threading.Thread(target=self._up, args=(near, far, line), daemon=True).start()
+                threading.Thread(target=self._down, args=(far, near, line), daemon=True).start()
 
-    def _up(self, near: socket.socket, far: socket.socket, heard: threading.Event) -> None:
+    def _up(self, near: socket.socket, far: socket.socket, line: Line) -> None:
         with suppress(OSError):
             while piece := near.recv(PIECE):
-                if heard.is_set():
-                    heard.clear()
-                    with self._lock:
-                        self.turns += 1
+                line.said(piece)
                 far.sendall(piece)
         _end(far)
 
-    def _down(self, far: socket.socket, near: socket.socket, heard: threading.Event) -> None:
+    def _down(self, far: socket.socket, near: socket.socket, line: Line) -> None:
         with suppress(OSError):
             while piece := far.recv(PIECE):
-                heard.set()
+                line.heard.set()
                 near.sendall(piece)
         _end(near)
 
@@ -78,12 +92,16 @@ class Watched:
     relay: Relay
 
     def turns(self, ask: Callable[[], Any]) -> int:
-        """Turns of one request, once its statements are prepared on the pooled connection."""
+        """Turns of one request, once its statements are prepared on the pooled connection: the least of four, for a
+        server that answers while the rest of a long statement is on its way looks like one more."""
         for _ in range(8):
             ask()
-        before = self.relay.turns
-        ask()
-        return self.relay.turns - before
+        found = []
+        for _ in range(4):
+            before = self.relay.turns
+            ask()
+            found.append(self.relay.turns - before)
+        return min(found)
 
 
 @pytest.fixture(scope="module")
