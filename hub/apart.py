@@ -42,13 +42,20 @@ class Apart:
             thread.join(FINISH_SECONDS + 1)
 
     def _watch(self, name: str) -> None:
+        process: BaseProcess | None = None
         while not self._stop.is_set():
-            process = self._spawned(name)
+            try:
+                process = self._spawned(name)
+            except OSError as error:  # no memory, too many processes: it may be there again
+                log.error("process %s cannot be started: %s", name, error.strerror)
+                self._stop.wait(PAUSE_SECONDS)
+                continue
             while process.is_alive() and not self._stop.wait(PAUSE_SECONDS):
                 pass
             if not self._stop.is_set():
                 log.error("process %s ended with %s; it is started anew", name, process.exitcode)
-        _end(process)
+        if process is not None:
+            _end(process)
 
     def _spawned(self, name: str) -> BaseProcess:
         # a forked process would share the database connections, which PostgreSQL forbids

@@ -1,10 +1,12 @@
 """A role in processes of its own: as many as asked for, started anew when they end, and stopped with the hub."""
 
+import errno
 import os
 import signal
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import pytest
@@ -58,6 +60,24 @@ def test_one_that_is_killed_is_started_anew_and_the_other_goes_on(two: Apart, lo
     until(lambda: len(log.pids("started")) == 3)
     two.stop()
     assert sorted(log.pids("stopped")) == sorted({other, log.pids("started")[-1]})
+
+
+def test_one_that_cannot_be_started_is_tried_again(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
+    tries: list[str] = []
+    spawned = Apart._spawned
+
+    def scarce(self: Apart, name: str) -> BaseProcess:
+        tries.append(name)
+        if len(tries) == 1:
+            raise BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable")
+        return spawned(self, name)
+
+    monkeypatch.setattr(Apart, "_spawned", scarce)
+    one = Apart("marking", partial(Marking, str(log.path)), 1)
+    one.start()
+    until(lambda: len(log.pids("started")) == 1)
+    one.stop()
+    assert (len(tries), len(log.pids("stopped"))) == (2, 1)
 
 
 def test_ctrl_c_of_the_terminal_is_for_the_first_process_alone(two: Apart, log: Log) -> None:
