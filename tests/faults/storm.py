@@ -29,6 +29,7 @@ from tests.bench.measures import quantile
 from tests.flows import stories
 from tests.flows.hub_process import HubProcess
 from tests.flows.kill_campaign import ground
+from tests.waiting import until
 
 HALF = framed(stories.adt("A01", "half").encode())[:200]
 KEPT, PAUSE, CALM = 256, 0.02, 2.0
@@ -96,8 +97,7 @@ def run(hub: HubProcess, rate: float, seconds: float) -> Found:
     storm.start()
     watching.start()
     try:
-        while not count.value:
-            time.sleep(0.01)
+        until(lambda: count.value)
         stormy = _asked(hub, "storm", seconds)
     finally:
         storm.join(30 + seconds)

@@ -32,6 +32,7 @@ from hub.worker import Chore, Worker
 from tests.hub.asking import BASE, CLIENTS, patient, validator
 from tests.hub.inbox_steps import lined, process, shown
 from tests.hub.notifications.conftest import CLIENT
+from tests.waiting import until
 
 TOKEN = "t" * 43
 SECOND = 1_000_000
@@ -266,8 +267,7 @@ def test_a_delivery_of_a_node_whose_clock_is_wrong_leaves_once(database: Databas
 
     worker = Worker(database, {}, {}, {"notice": sends})
     worker.start()
-    while not found:
-        time.sleep(0.01)
+    until(lambda: found)
     worker.stop()
     assert found == [[]]
 
@@ -280,8 +280,7 @@ def test_a_worker_learns_that_its_clock_jumped(
     worker = Worker(database, {}, {}, {})
     worker.start()
     monkeypatch.setattr(clock, "_ahead", wrong)
-    while not is_right():
-        time.sleep(0.01)
+    until(is_right)
     worker.stop()
 
 

@@ -1,8 +1,7 @@
 """R03: kill -9 of PostgreSQL: what asks meanwhile is told so, and the hub is back by
 itself within seconds of the database."""
 
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,6 +16,7 @@ from tests.faults.test_partition import created, says
 from tests.flows import stories
 from tests.flows.hub_process import HubProcess
 from tests.postgresql import Cluster, available
+from tests.waiting import until
 
 pytestmark = [pytest.mark.long, pytest.mark.postgresql]
 BACK = 10.0  # 5 are wished, on a machine that is not busy
@@ -29,14 +29,6 @@ def cluster() -> Iterator[Cluster]:
         pytest.skip(reason)
     with Cluster() as made:
         yield made
-
-
-def until(seconds: float, holds: Callable[[], bool]) -> float:
-    began = time.monotonic()
-    while not holds():
-        assert time.monotonic() - began < seconds
-        time.sleep(0.05)
-    return time.monotonic() - began
 
 
 def starts(cluster: Cluster) -> bool:
@@ -62,8 +54,8 @@ def test_a_killed_server_costs_nothing_and_the_hub_is_back_soon_after_it(cluster
             kill(cluster)
             assert created(hub) == 503
             assert not says(hub, f"DOWN{number}")
-            until(30, lambda: starts(cluster))
-            took.append(until(BACK, lambda n=number: created(hub) == 201 and says(hub, f"AFTER{n}")))  # type: ignore[misc]
+            until(lambda: starts(cluster), 30)
+            took.append(until(lambda n=number: created(hub) == 201 and says(hub, f"AFTER{n}"), BACK))  # type: ignore[misc]
         print(f"back {max(took):.1f} s after the database at most")
         listed = hub.command("inbox", "list", "--limit", "100")
     finally:

@@ -24,6 +24,7 @@ from tests.flows.hospital_load import Hospital
 from tests.flows.hub_process import HubProcess
 from tests.flows.kill_campaign import _told, _visits, message
 from tests.postgresql import Cluster
+from tests.waiting import until
 
 pytestmark = [pytest.mark.long, POSTGRESQL]
 TOLD = 15.0  # seconds until a node knows that it is cut off
@@ -86,14 +87,6 @@ def within(seconds: float, work: Callable[[], object]) -> object:
     return found
 
 
-def until(seconds: float, holds: Callable[[], bool]) -> float:
-    began = time.monotonic()
-    while not holds():
-        assert time.monotonic() - began < seconds
-        time.sleep(0.1)
-    return time.monotonic() - began
-
-
 @pytest.mark.parametrize("one_way", [False, True])
 def test_a_node_without_its_database_says_so_and_goes_on_by_itself(
     cut: HubProcess, way: Cable, one_way: bool
@@ -105,7 +98,7 @@ def test_a_node_without_its_database_says_so_and_goes_on_by_itself(
     assert within(TOLD, lambda: requests.get(f"{cut.base}/readyz", timeout=60).status_code) == 503
     assert within(TOLD, lambda: requests.get(f"{cut.base}/livez", timeout=60).status_code) == 200
     (way.join_one_way if one_way else way.join)()
-    took = until(BACK, lambda: created(cut) == 201)
+    took = until(lambda: created(cut) == 201, BACK)
     assert says(cut, "AFTER")
     print(f"back {took:.1f} s after the cable")
 
@@ -128,7 +121,7 @@ def all_is_done_once(url: str, base: str, hospitals: list[Hospital]) -> None:
         with database.read() as connection:
             return listing.counts(connection).get("received", 0)
 
-    until(150, lambda: not left())  # the leases of who was cut off
+    until(lambda: not left(), 150)  # the leases of who was cut off
     with database.read() as connection:
         assert Counter(_told(connection)) == Counter(names)
         assert set(Counter(_visits(connection)).values()) == {1}
@@ -153,7 +146,7 @@ def test_what_a_node_held_that_was_cut_off_is_done_once_by_the_other(
     with ExitStack() as stack:
         other = stack.enter_context(node(tmp_path / "other", database_url))
         hospitals = [*loaded(cut, 0), *loaded(other, 10)]
-        until(60, lambda: all(hospital.sent.acknowledged for hospital in hospitals))
+        until(lambda: all(hospital.sent.acknowledged for hospital in hospitals), 60)
         way.cut()
         more = loaded(other, 20)
         time.sleep(12)

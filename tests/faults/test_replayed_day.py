@@ -2,7 +2,6 @@
 
 import json
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ from tests.flows import stories
 from tests.flows.hub_process import running
 from tests.flows.partners import receiving, register
 from tests.flows.test_files_arrive import FEEDS, PROGRAM, ROWS, content
+from tests.waiting import until
 
 MEMBERS = 6
 PATIENCE = 60.0
@@ -44,13 +44,6 @@ def at_rest(database: Database) -> bool:
     waits = "SELECT (SELECT count(*) FROM inbox WHERE state = 'received') + (SELECT count(*) FROM outbox {})"
     with database.read() as connection:
         return connection.execute(text(waits.format("WHERE state = 'waiting' AND due < 9e18"))).scalar_one() == 0
-
-
-def until(holds: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while not holds():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
 
 
 @pytest.mark.parametrize(

@@ -19,11 +19,11 @@ from hub.notifications.deliver import Deliveries
 from hub.store.engine import Database
 from hub.worker import MOST_DELIVERIES, Worker, release_leases
 from tests.hub.notifications.conftest import BASE, KEY, Receiver, SmallHub, wanted
+from tests.waiting import until
 
 RUDE = 12
 EVENTS = 40
 TIMEOUT = 10.0  # seconds, as deployed
-PATIENCE = 60.0
 
 
 class Live(SmallHub):
@@ -73,13 +73,6 @@ def live(receiver: Receiver, migrated_sqlite: Path, tmp_path: Path) -> Iterator[
     database = Database(f"sqlite:///{shutil.copy(migrated_sqlite, tmp_path / 'hub.db')}")
     yield Live(database, receiver)
     database.close()
-
-
-def until(holds: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while not holds():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
 
 
 def test_receivers_that_are_slow_hold_up_no_other(live: Live, over: threading.Event) -> None:

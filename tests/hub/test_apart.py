@@ -4,7 +4,7 @@ import errno
 import os
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import partial
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -13,8 +13,7 @@ import pytest
 
 from hub.apart import Apart
 from tests.hub.orphans import Marking
-
-PATIENCE_SECONDS = 30
+from tests.waiting import until
 
 
 class Log:
@@ -38,13 +37,6 @@ def two(log: Log) -> Iterator[Apart]:
     until(lambda: len(log.pids("started")) == 2)
     yield made
     made.stop()
-
-
-def until(holds: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while not holds():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
 
 
 def test_each_runs_in_a_process_of_its_own_and_is_stopped_in_order(two: Apart, log: Log) -> None:

@@ -1,8 +1,7 @@
 """The mover goes on, whatever the database says meanwhile."""
 
 import logging
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -14,8 +13,8 @@ from hub.audit.mover import Mover
 from hub.store.engine import Database
 from hub.store.tables_audit import audit
 from tests.hub.audit.records import pend, record
+from tests.waiting import until
 
-WAIT = 30
 # what the server does with each row
 MADE = """
 CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN {} RETURN NEW; END $$;
@@ -48,13 +47,6 @@ def moving(database: Database, folder: Path) -> Iterator[None]:
         yield
     finally:
         mover.stop()
-
-
-def until(what: Callable[[], object]) -> None:
-    deadline = time.monotonic() + WAIT
-    while not what():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
 
 
 def moved(database: Database) -> int:

@@ -17,6 +17,7 @@ from hub.store.tables_bulk import bulk_job, bulk_part
 from tests.hub.asking import BASE, patient
 from tests.hub.bulk.bulk_world import Bulk, bulk_hub, ndjson
 from tests.hub.sighted import caller
+from tests.waiting import until
 
 PATIENCE_SECONDS = 60
 ASYNC = {"Prefer": "respond-async"}
@@ -108,13 +109,6 @@ def began(bulk: Bulk, url: str, who: str = "all") -> str:
     answer = bulk.as_(who).post("/$import", {"resourceType": "Parameters", "parameter": given}, **ASYNC)
     assert answer.status_code == 202, answer.text
     return answer.headers["Content-Location"].removeprefix(BASE)
-
-
-def until(holds: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while not holds():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
 
 
 def apart(database: Database, host: Host, **parts: Any) -> Bulk:

@@ -4,7 +4,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from hub import stopping
 from hub.monitoring import health
 from hub.monitoring.health import Health, Readiness
 from hub.store.engine import Database
+from tests.waiting import until
 
 WAIT = 30
 
@@ -23,13 +24,6 @@ WAIT = 30
 def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(health, "FRESH", 0.0)
     monkeypatch.setattr(health, "HANGS", 0.5)
-
-
-def until(what: Callable[[], object]) -> None:
-    deadline = time.monotonic() + WAIT
-    while not what():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
 
 
 @contextmanager
