@@ -36,8 +36,9 @@ LEASE = timedelta(seconds=60)
 SOON_SECONDS = 0.05  # where another process may have brought something
 BATCH = 20
 LINE_SECONDS = 1.0  # that a lane goes on with one line while others may wait
-MESSAGES, WORK, DELIVERIES = FOLLOWING = ("_messages_lane", "_work_lane", "_deliveries_lane")
-CALLED: dict[str | None, tuple[str, ...]] = {INBOX: (MESSAGES,), OUTBOX: (WORK, DELIVERIES)}
+MESSAGES, EVENTS, WORK, DELIVERIES = "_messages_lane", "_events_lane", "_work_lane", "_deliveries_lane"
+FOLLOWING = MESSAGES, EVENTS, WORK, DELIVERIES
+CALLED: dict[str | None, tuple[str, ...]] = {INBOX: (MESSAGES,), OUTBOX: (EVENTS, WORK, DELIVERIES)}
 STAND_INS = 4  # for lanes that a message or a piece of local work holds
 MOST_DELIVERIES = 32  # that wait for slow receivers at the same time
 PASSING = ("busy", "no-space")  # of the database, the disk: no fault of the message
@@ -74,9 +75,10 @@ class Chore:
 
 @dataclass
 class Worker:
-    """`arrivals` moves messages to the inbox that wait elsewhere (hub.spool). `messages` by source; `work` by kind
-    (quick, local); `deliveries` by kind (they wait for other machines). A message is dead after `tries`. `parked`,
-    by source, is called in the transaction that parks a message."""
+    """`arrivals` moves messages to the inbox that wait elsewhere (hub.spool). `messages` by source; by kind
+    `events` (who is told of them is found out), `work` (local; ten thousand referrals of a file keep no notice
+    waiting), `deliveries` (they wait for other machines). A message is dead after `tries`. `parked`, by source, is
+    called in the transaction that parks a message."""
 
     database: Database
     messages: Mapping[str, MessageHandler]
@@ -89,6 +91,7 @@ class Worker:
     message_lanes: int = 1
     tries: int = inbox.MAX_ATTEMPTS
     parked: Mapping[str, ParkedHandler] = field(default_factory=dict)
+    events: Mapping[str, WorkHandler] = field(default_factory=dict)
     files: Callable[[], bool] | None = None  # a lane for what takes minutes (hub.feeds.lane)
     bulk: Callable[[], bool] | None = None  # and one for bulk jobs (hub.bulk.lane)
     give_up: Callable[[], None] = lambda: os.kill(os.getpid(), signal.SIGKILL)  # what hangs cannot be ended else
@@ -101,12 +104,13 @@ class Worker:
         self._hearing = self.database.hearing(self.heard)
 
     def start(self) -> None:
-        """Start the lanes: inbox, local work, deliveries, chores, files, bulk jobs."""
+        """Start the lanes: inbox, events, local work, deliveries, chores, files, bulk jobs."""
         with suppress(Problem):  # what there is to do waits for the database, too
             self.database.reading(clocks.follow)
         many, wide = self.message_lanes, self.delivery_lanes
         lanes = [
             (self.messages, Lane(self._messages_lane, many, many + STAND_INS, SOON_SECONDS, on_held=self._let_go)),
+            (self.events, Lane(self._events_lane, 1, 1 + STAND_INS, SOON_SECONDS)),
             (self.work, Lane(self._work_lane, 1, 1 + STAND_INS, SOON_SECONDS)),
             (self.chores, Lane(self._chores_lane)),
             (self.deliveries, Lane(self._deliveries_lane, wide, max(wide, MOST_DELIVERIES), patience=0.5)),
@@ -119,7 +123,7 @@ class Worker:
     def of_messages(self) -> "Worker":
         """The part of it that processes messages and bulk jobs, for a process of its own: both take its time
         alone, and who waits for an answer or a notice shares Python's lock with neither."""
-        return replace(self, work={}, deliveries={}, chores=(), files=None)
+        return replace(self, events={}, work={}, deliveries={}, chores=(), files=None)
 
     def of_the_rest(self) -> "Worker":
         """All the rest."""
@@ -214,14 +218,20 @@ class Worker:
         due = self._micros() + inbox.wait_after(message.attempts + 1)
         self.database.writing(lambda connection: inbox.retry_later(connection, message, due, reason, self.tries))
 
+    def _events_lane(self) -> bool:
+        return self._local(EVENTS, self.events)
+
     def _work_lane(self) -> bool:
+        return self._local(WORK, self.work)
+
+    def _local(self, lane: str, handlers: Mapping[str, WorkHandler]) -> bool:
         """What the handlers did not settle themselves is settled at once for all: a worker that dies before that
         leaves rows that are done again."""
-        claimed = self._claim(self.work, BATCH)
+        claimed = self._claim(handlers, BATCH)
         outcomes: list[tuple[outbox.Work, outbox.Outcome]] = []
-        with self._lanes.over(WORK, claimed) as hold:
+        with self._lanes.over(lane, claimed) as hold:
             for kind, several in groupby(claimed, lambda one: one.kind):
-                outcomes += self._worked(self.work[kind], list(several))
+                outcomes += self._worked(handlers[kind], list(several))
                 hold.looks = 0
         self._settle(outcomes)
         return bool(claimed)

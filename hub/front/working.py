@@ -27,6 +27,7 @@ def make_worker() -> Any:
     from adapters.adt.process import SOURCE
     from adapters.files.assembly import FileWork
     from hub import traced
+    from hub.notifications import assembly as notices
     from hub.worker import Chore, Worker
 
     mine, files, adt, exports = parts(), FileWork.of(loading(), settings()), _hospitals(), _exports()
@@ -39,6 +40,7 @@ def make_worker() -> Any:
         parked={SOURCE: adt.parked},
         message_lanes=chosen["HUB_INBOX_LANES"],
         tries=chosen["HUB_INBOX_TRIES"],
+        events=traced.works(notices.work(mine.database, chosen, notice_rights(mine))),
         work=traced.works(_work(mine)),
         deliveries=traced.works({**_deliveries(mine), **adt.deliveries, **files.deliveries}),
         arrivals=spool().move if mine.database.is_sqlite else lambda: 0,
@@ -64,16 +66,14 @@ def _exports() -> Any:
 
 
 def _work(mine: Parts) -> dict[str, Any]:
-    """Quick work of the outbox, by kind."""
+    """Local work of the outbox that tells nobody, by kind."""
     from hub.ecm import assembly as ecm
     from hub.identity import assembly as identity
-    from hub.notifications import assembly as notices
     from hub.referrals import assembly as referrals
     from hub.transitional_care import KIND, FollowUp
 
     of = mine.database, mine.own, mine.settings
     return {
-        **notices.work(mine.database, mine.settings, notice_rights(mine)),
         **identity.work(mine.own, mine.settings.fhir_base),
         **referrals.work(*of),
         **ecm.work(*of),

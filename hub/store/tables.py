@@ -255,7 +255,8 @@ outbox = Table(
     Column("reason", Text),
     UniqueConstraint("kind", "key", name="outbox_once"),
     Index(
-        "outbox_waiting",
+        "outbox_due",
+        "kind",
         "due",
         "seq",
         sqlite_where=sql("state = 'waiting'"),

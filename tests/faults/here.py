@@ -77,7 +77,8 @@ class Here:
 
     def _turns(self) -> Iterator[bool]:
         worker = self.worker
-        lanes = (worker._messages_lane, worker._work_lane, worker._deliveries_lane, worker.files, worker.bulk)
+        local = worker._events_lane, worker._work_lane
+        lanes = (worker._messages_lane, *local, worker._deliveries_lane, worker.files, worker.bulk)
         for lane in (lambda: self.files.places.look(FEED) and False, *lanes):
             done = False
             with suppress(Exception):
