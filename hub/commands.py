@@ -7,6 +7,7 @@ import typer
 
 from hub import outbox
 from hub.clock import instant, micros, now
+from hub.store import partitions
 from hub.store.engine import Database
 
 GetDatabase = Callable[[], Database]
@@ -30,12 +31,29 @@ def add_serve(app: typer.Typer, run: Callable[[bool, bool, bool], None]) -> None
 
 def add_migrate(app: typer.Typer, database: GetDatabase) -> None:
     @app.command()
-    def migrate() -> None:
+    def migrate(
+        cut: Annotated[
+            bool,
+            typer.Option(
+                "--cut",
+                help="Cut big tables that are whole: they are written anew, and locked.",
+            ),
+        ] = False,
+    ) -> None:
         """Create the database, or bring it to this release's schema. Running it again changes nothing."""
         from hub.store.migrate import migrate as bring_up_to_date  # Alembic: not for the memory of `serve`
 
         bring_up_to_date(database())
         typer.echo(f"The database is up to date ({database().url.get_backend_name()}).")
+        if cut:
+            typer.echo(f"Cut into parts: {', '.join(_cut(database())) or 'nothing, there was nothing to cut'}.")
+
+
+def _cut(database: Database) -> list[str]:
+    if database.is_sqlite:
+        return []
+    with database.write() as connection:
+        return partitions.cut(connection)
 
 
 def outbox_commands(database: GetDatabase) -> typer.Typer:

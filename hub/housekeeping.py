@@ -9,7 +9,7 @@ from hub.audit import store as audit
 from hub.notifications import happenings
 from hub.reindex import Reindex
 from hub.rights.labels import Part2Sources
-from hub.store import idempotency
+from hub.store import idempotency, statistics
 from hub.store.engine import Database
 from hub.worker import Chore
 
@@ -26,4 +26,5 @@ def chores(database: Database, base: str, part2: Part2Sources, audit_folder: Pat
         Chore(timedelta(seconds=1), lambda _: audit.move(database, audit_folder)),
         Chore(timedelta(hours=1), lambda now: database.writing(lambda c: outbox.purge(c, now - KEPT))),
         Chore(timedelta(minutes=10), lambda now: database.writing(lambda c: idempotency.forget(c, now))),
+        Chore(timedelta(days=1), lambda _: statistics.count_what_is_in_parts(database)),
     ]

@@ -76,6 +76,14 @@ def is_keyed(criterion: Criterion) -> bool:
     )
 
 
+def lone_key(condition: Any) -> int | None:
+    """The key of index_token that answers a criterion by itself; None where there are several, or none."""
+    if not isinstance(condition, Criterion) or condition.denies or not is_keyed(condition):
+        return None
+    (name, *others) = condition.parameter.names
+    return None if others else value_key(name, condition.values[0])
+
+
 def probe(found: Select[Any]) -> Condition:
     """EXISTS, asked of each row at hand: OFFSET 0 keeps PostgreSQL from making a join of it that reads all rows of
     a common value."""

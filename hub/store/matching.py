@@ -18,11 +18,11 @@ from hub.search.query import Query
 from hub.sight import Sight
 from hub.store import panel
 from hub.store.chains import UNBOUNDED, among, clause, cost, rids, spoken
-from hub.store.criteria import in_column
+from hub.store.criteria import in_column, lone_key
 from hub.store.exact import settled
 from hub.store.read import SELECTIVE
 from hub.store.sight import named, seen
-from hub.store.tables import resource
+from hub.store.tables import index_token, resource
 
 FEW = 1000
 MANY = 3000  # past that, a walk meets matches often enough
@@ -35,7 +35,7 @@ def matching(connection: Connection, query: Query, ordered: bool = False) -> Sel
     if (chosen is None or cost(chosen) > SELECTIVE) and panel.is_small(connection, asked.sight):
         types = (asked.type,) if asked.type else asked.types
         return walked(asked).where(of_types(asked), resource.c.rid.in_(panel.rids(asked.sight, types)))
-    return driven(asked, chosen)
+    return driven(asked, chosen, joins=connection.dialect.name == "postgresql")
 
 
 def driver(connection: Connection, query: Query, ordered: bool) -> Condition | None:
@@ -70,12 +70,16 @@ def walked(query: Query) -> Select[Any]:
     return statement.where(*(_asked(each, query.sight) for each in conditions_of(query)))
 
 
-def driven(query: Query, chosen: Condition | None) -> Select[Any]:
+def driven(query: Query, chosen: Condition | None, joins: bool = False) -> Select[Any]:
     """An index key holds the type, so where one drives, the type is not asked again: asking would tempt SQLite to
-    walk the whole type in order."""
+    walk the whole type in order. `joins`: a key that drives by itself is joined. PostgreSQL before 16 cannot know
+    that it finds a resource once where its table is in parts: as `rid IN (…)` all is read to count a few."""
     statement = select(resource.c.rid).where(resource.c.deleted.is_(False), seen(resource, query.sight))
     if chosen is None:
         statement = statement.where(of_types(query))
+    elif joins and (key := lone_key(chosen)) is not None and query.type:
+        statement = statement.join(index_token, index_token.c.rid == resource.c.rid)
+        statement = statement.where(index_token.c.hash == key)
     else:
         statement = statement.where(among(resource.c.rid, chosen, query.sight))
         if not query.type:

@@ -7,7 +7,10 @@ SQLite plans by its indexes alone.
 Refuses: nothing.
 """
 
+from collections.abc import Iterable
+
 from hub.store.engine import Database
+from hub.store.partitions import KEYS
 
 GROWN = (
     *("resource", "index_token", "index_date", "index_string", "index_number", "index_reference", "index_patient"),
@@ -18,7 +21,17 @@ GROWN = (
 def count_anew(database: Database) -> None:
     """Takes some hundred milliseconds, whatever the size: a sample is read. A table that the hub's account does not
     own is left out, with a warning in PostgreSQL's log."""
+    _analyze(database, GROWN)
+
+
+def count_what_is_in_parts(database: Database) -> None:
+    """PostgreSQL counts the parts by itself, and never what they are parts of.
+    https://www.postgresql.org/docs/current/routine-vacuuming.html#VACUUM-FOR-STATISTICS"""
+    _analyze(database, KEYS)
+
+
+def _analyze(database: Database, tables: Iterable[str]) -> None:
     if database.is_sqlite:
         return
     with database.write() as connection:
-        connection.exec_driver_sql(f"ANALYZE {', '.join(GROWN)}")
+        connection.exec_driver_sql(f"ANALYZE {', '.join(tables)}")

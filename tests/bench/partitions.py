@@ -1,10 +1,8 @@
 """What hash partitions cost on one PostgreSQL server: the same hub over the same resources, with its big tables
-whole and cut into parts by `rid` (docs/distribution.md), in turns.
+whole and in parts (hub.store.partitions), in turns.
 
     python -m tests.bench.partitions [--members 20000] [--parts 8]
 
-The index tables and `history` can be cut as they are. `resource` gives up `UNIQUE (type, id)` for it, for what is
-measured here only: its partitioned twin would do more, so what is printed is the least it costs.
 https://www.postgresql.org/docs/current/ddl-partitioning.html
 """
 
@@ -12,77 +10,39 @@ import argparse
 import sys
 import tempfile
 from collections.abc import Sequence
+from itertools import count
 from pathlib import Path
 
-from sqlalchemy import Connection, Index, MetaData, Table, UniqueConstraint
-from sqlalchemy.schema import CreateTable
+from sqlalchemy import select
 
-from hub.store import tables
+from hub.fhir import json
+from hub.store import partitions
+from hub.store.tables import resource
 from tests.bench import rest
 from tests.bench.filled import fill
 from tests.bench.grounds import Ground, Running, Size, ground
-from tests.bench.http_load import Load
+from tests.bench.http_load import Load, Request
 from tests.bench.measures import POSTGRESQL, quantile
 from tests.bench.scale import ASKED, latencies
 
-KEY = "rid"
-INDEX = (
-    "index_token",
-    "index_date",
-    "index_number",
-    "index_string",
-    "index_reference",
-    "index_patient",
-    "index_about",
-)
-CUT = (*INDEX, "history", "resource")
-ROUNDS = 3
-
-
-def cut(connection: Connection, name: str, parts: int) -> None:
-    """Replace a table by a twin of `parts` parts with the same rows, keys and indexes."""
-    whole = tables.metadata.tables[name]
-    connection.exec_driver_sql(f"ALTER TABLE {name} RENAME TO {name}_whole")
-    for index in connection.exec_driver_sql(
-        f"SELECT indexname FROM pg_indexes WHERE tablename = '{name}_whole'"
-    ).scalars():
-        connection.exec_driver_sql(f"ALTER INDEX {index} RENAME TO {index}_whole")
-    twin = _twin(whole)
-    connection.execute(CreateTable(twin))
-    for part in range(parts):
-        values = f"FOR VALUES WITH (MODULUS {parts}, REMAINDER {part})"
-        connection.exec_driver_sql(f"CREATE TABLE {name}_{part} PARTITION OF {name} {values}")
-    names = ", ".join(column.name for column in whole.columns)
-    connection.exec_driver_sql(f"INSERT INTO {name} ({names}) SELECT {names} FROM {name}_whole")
-    for index in twin.indexes:
-        index.create(connection)
-    connection.exec_driver_sql(f"DROP TABLE {name}_whole")
-
-
-def _twin(whole: Table) -> Table:
-    """The table, cut by the key; what is unique without the key is an index of its own in each part."""
-    twin = whole.to_metadata(MetaData())
-    twin.dialect_options["postgresql"]["partition_by"] = f"HASH ({KEY})"
-    for constraint in [c for c in twin.constraints if isinstance(c, UniqueConstraint)]:
-        if KEY not in {column.name for column in constraint.columns}:
-            twin.constraints.remove(constraint)
-            Index(str(constraint.name), *constraint.columns)
-    return twin
+ROUNDS = 2
+SECONDS = 8
+UPDATED = 2000
 
 
 def measured(ground: Ground, members: int, parts: int) -> dict[str, float]:
-    """The median of each search in ms, and creates a second; 0 parts: as the hub's tables are."""
+    """The median of each search in ms, and creates a second; 0 parts: whole tables."""
     with ground.hub(ground.size.demo) as running:
         fill(running, members)
-        if parts:
-            with running.database.write() as connection:
-                for name in CUT:
-                    cut(connection, name, parts)
+        with running.database.write() as connection:
+            partitions.join(connection)
+            if parts:
+                partitions.cut(connection, parts=parts)
         with running.database.write() as connection:
             connection.exec_driver_sql("ANALYZE")
         running.hub.start()
         try:
-            return {**_searches(running, members, ground.size), **_creates(running)}
+            return {**_searches(running, members, ground.size), **_writes(running)}
         finally:
             running.hub.stop()
 
@@ -94,9 +54,25 @@ def _searches(running: Running, members: int, size: Size) -> dict[str, float]:
     }
 
 
-def _creates(running: Running) -> dict[str, float]:
-    load = Load(running.hub.http_port, rest.create(0), rest.headers(running), seconds=10)
-    return {"create, /s": load.run().rate}
+def _writes(running: Running) -> dict[str, float]:
+    asked = {"create": rest.create(0), "update": _update(running), "transaction": rest.transaction(0)}
+    head, port = rest.headers(running), running.hub.http_port
+    return {f"{name}, /s": Load(port, one, head, seconds=SECONDS).run().rate for name, one in asked.items()}
+
+
+def _update(running: Running) -> rest.Next:
+    """Patients that are stored, each time with another birth date."""
+    asked = select(resource.c.body).where(resource.c.type == "Patient").limit(UPDATED)
+    with running.database.read() as connection:
+        found = [json.stored(body) for body in connection.execute(asked).scalars()]
+    days = count()
+
+    def request() -> Request:
+        day = next(days)
+        one = {**found[day % len(found)], "birthDate": f"19{day // 28 % 100:02d}-02-{day % 28 + 1:02d}"}
+        return Request("PUT", f"/fhir/Patient/{one['id']}", json.write(one))
+
+    return request
 
 
 def _show(rounds: Sequence[tuple[dict[str, float], dict[str, float]]]) -> None:

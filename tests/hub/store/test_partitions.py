@@ -1,0 +1,122 @@
+"""Big tables in parts: hub.store.partitions, docs/distribution.md."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import Connection
+
+from hub.store import keyed, partitions, statistics
+from hub.store.engine import Database
+from hub.store.tables import metadata
+from tests.house.migrating import bare, down, up
+
+PAGE = Path(__file__).parents[3] / "docs" / "distribution.md"
+SEVERAL = "SELECT count(*) FROM pg_inherits WHERE inhparent = '{table}'::regclass"
+ROWS = 500
+pytestmark = pytest.mark.postgresql
+
+
+@pytest.fixture
+def empty(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
+    with bare(request, tmp_path, "postgresql") as database:
+        yield database
+
+
+def parts(database: Database) -> dict[str, int]:
+    with database.read() as connection:
+        return {
+            table: connection.exec_driver_sql(SEVERAL.format(table=table)).scalar_one() for table in partitions.KEYS
+        }
+
+
+def filled(database: Database) -> None:
+    with database.write() as connection:
+        for rid in range(ROWS):
+            connection.exec_driver_sql(f"INSERT INTO index_token VALUES ({rid * 7919}, {rid})")
+            connection.exec_driver_sql(f"INSERT INTO history VALUES ({rid}, 1, {rid}, false, NULL, 'Task')")
+
+
+def content(connection: Connection, table: str) -> Any:
+    return connection.exec_driver_sql(f"SELECT * FROM {table} ORDER BY 1, 2").all()
+
+
+def test_a_new_database_is_cut_from_the_start(empty: Database) -> None:
+    up(empty)
+    assert parts(empty) == dict.fromkeys(partitions.KEYS, partitions.PARTS)
+
+
+def test_every_unique_key_of_a_table_holds_the_key_by_which_it_is_cut() -> None:
+    for table, key in partitions.KEYS.items():
+        assert key in metadata.tables[table].primary_key.columns
+        assert not [index for index in metadata.tables[table].indexes if index.unique]
+
+
+def test_what_an_earlier_release_filled_stays_whole_until_somebody_cuts_it(empty: Database) -> None:
+    up(empty, "0022")
+    filled(empty)
+    up(empty)
+    cut = {table for table, number in parts(empty).items() if number}
+    assert cut == {*partitions.KEYS} - {"index_token", "history"}
+    with empty.write() as connection:
+        before = [content(connection, table) for table in ("index_token", "history")]
+        assert sorted(partitions.cut(connection)) == ["history", "index_token"]
+        assert [content(connection, table) for table in ("index_token", "history")] == before
+    assert parts(empty) == dict.fromkeys(partitions.KEYS, partitions.PARTS)
+    with empty.write() as connection:
+        assert partitions.cut(connection) == []
+
+
+def test_the_way_back_keeps_every_row(empty: Database) -> None:
+    up(empty)
+    filled(empty)
+    with empty.read() as connection:
+        before = [content(connection, table) for table in ("index_token", "history")]
+    down(empty, "0022")
+    with empty.read() as connection:
+        assert [content(connection, table) for table in ("index_token", "history")] == before
+    assert parts(empty) == dict.fromkeys(partitions.KEYS, 0)
+
+
+def test_rows_are_spread_over_all_parts(empty: Database) -> None:
+    up(empty)
+    filled(empty)
+    with empty.read() as connection:
+        for table in ("index_token", "history"):
+            for part in range(partitions.PARTS):
+                assert len(content(connection, f"{table}_part_{part}")) > ROWS / partitions.PARTS / 2
+
+
+def test_a_search_by_keys_asks_one_part_for_each(empty: Database) -> None:
+    """What is not asked is left out when the statement starts, also of a plan that is made for all values."""
+    up(empty)
+    asked = re.sub("%s", "{}", keyed._page("%s", 2, "")).format("$1", "$2", "$3", "$4")
+    with empty.write() as connection:
+        connection.exec_driver_sql("SET LOCAL plan_cache_mode = force_generic_plan")
+        connection.exec_driver_sql(f"PREPARE search (bigint, bigint, bigint, bigint) AS {asked}")
+        plan = "\n".join(connection.exec_driver_sql("EXPLAIN EXECUTE search (1, 0, 2, 20)").scalars())
+    assert plan.count(f"Subplans Removed: {partitions.PARTS - 1}") == 2
+    assert len(re.findall(r"on index_token_part_\d", plan)) == 2
+
+
+def test_the_page_names_the_same_keys() -> None:
+    told: dict[str, str] = {}
+    for line in PAGE.read_text().splitlines():
+        tables, key, *_ = [*line.strip("| ").split(" | "), "", ""]
+        told |= {table: key.strip("`") for table in re.findall(r"`(\w+)`", tables)}
+    assert {table: told.get(table) for table in partitions.KEYS} == partitions.KEYS
+
+
+def test_what_they_are_parts_of_is_counted(empty: Database) -> None:
+    """PostgreSQL does not do it by itself; the worker's chore does, once a day."""
+    up(empty)
+    filled(empty)
+    statistics.count_what_is_in_parts(empty)
+    with empty.read() as connection:
+        asked = "SELECT relname, reltuples FROM pg_class WHERE relname IN ('index_token', 'history')"
+        assert {tuple(row) for row in connection.exec_driver_sql(asked)} == {
+            ("index_token", ROWS),
+            ("history", ROWS),
+        }
