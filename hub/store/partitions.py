@@ -10,7 +10,7 @@ from collections.abc import Iterable
 
 from sqlalchemy import Connection
 
-PARTS = 8
+PARTS = 4  # a commit locks all that it writes to, and PostgreSQL has 64 such locks for each connection
 KEYS = {
     "index_token": "hash",
     "index_date": "param",

@@ -8,14 +8,17 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection
 
+from hub.access import Access
 from hub.store import keyed, partitions, statistics
 from hub.store.engine import Database
 from hub.store.tables import metadata
+from hub.transactions import Transactions, single
 from tests.house.migrating import bare, down, up
 
 PAGE = Path(__file__).parents[3] / "docs" / "distribution.md"
 SEVERAL = "SELECT count(*) FROM pg_inherits WHERE inhparent = '{table}'::regclass"
 ROWS = 500
+LOCKS_A_CONNECTION = 64
 pytestmark = pytest.mark.postgresql
 
 
@@ -120,3 +123,28 @@ def test_what_they_are_parts_of_is_counted(empty: Database) -> None:
             ("index_token", ROWS),
             ("history", ROWS),
         }
+
+
+def test_every_connection_may_write_at_once_with_the_locks_that_postgresql_has_by_default(empty: Database) -> None:
+    """There are 64 for each connection; who finds none ends with an error.
+    https://www.postgresql.org/docs/current/runtime-config-locks.html"""
+    up(empty)
+    own, held = Transactions(empty, lambda *_: (), lambda _: (), "https://hub.invalid/fhir"), []
+    for day in ("1980-02-14", "1980-02-15"):
+        entries = [single("PUT", "Patient", id=f"p{n}", resource=patient(f"p{n}", day)) for n in range(40)]
+        own.commit(entries, Access.system("tests"), lambda connection: held.append(locks(connection)), many=True)
+    assert max(held) <= LOCKS_A_CONNECTION
+
+
+def locks(connection: Connection) -> int:
+    """In the table of all connections; each has some places of its own beside it."""
+    asked = "SELECT count(*) FROM pg_locks WHERE pid = pg_backend_pid() AND NOT fastpath"
+    return int(connection.exec_driver_sql(asked).scalar_one())
+
+
+def patient(identity: str, born: str) -> dict[str, Any]:
+    name = [{"family": f"Testperson-{identity}-{born}", "given": ["Robin", born]}]
+    telecom = [{"system": "phone", "value": f"555-{identity}-{born}"}]
+    identifier = [{"system": "urn:x", "value": f"{identity}-{born}"}]
+    said = {"birthDate": born, "name": name, "telecom": telecom, "identifier": identifier}
+    return {"resourceType": "Patient", "id": identity, **said}
