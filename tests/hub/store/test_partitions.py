@@ -6,9 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import typer
 from sqlalchemy import Connection
+from typer.testing import CliRunner
 
 from hub.access import Access
+from hub.commands import add_migrate
 from hub.store import keyed, partitions, statistics
 from hub.store.engine import Database
 from hub.store.tables import metadata
@@ -70,6 +73,17 @@ def test_what_an_earlier_release_filled_stays_whole_until_somebody_cuts_it(empty
     assert parts(empty) == dict.fromkeys(partitions.KEYS, partitions.PARTS)
     with empty.write() as connection:
         assert partitions.cut(connection) == []
+
+
+def test_the_command_cuts_what_is_whole_and_says_so(empty: Database) -> None:
+    up(empty, "0022")
+    filled(empty)
+    app = typer.Typer()
+    add_migrate(app, lambda: empty)
+    said = CliRunner().invoke(app, ["--cut"]).output.splitlines()
+    assert said[-1] == "Cut into parts: index_token, history."
+    assert parts(empty) == dict.fromkeys(partitions.KEYS, partitions.PARTS)
+    assert "there was nothing to cut" in CliRunner().invoke(app, ["--cut"]).output
 
 
 def test_the_way_back_keeps_every_row(empty: Database) -> None:
