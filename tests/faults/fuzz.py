@@ -15,7 +15,7 @@ import tempfile
 import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
@@ -130,9 +130,18 @@ def _one(parser: Parser, data: bytes, found: Found) -> None:
         found.taken += taken
         found.refused += not taken
     took = time.process_time() - began
+    if took > HANG:  # what hangs does so each time; a collection of the whole process' garbage does not
+        took = min(took, _again(parser, data))
     found.longest_ms = max(found.longest_ms, took * 1000)
     if took > HANG:
         found.hangs.append(f"{took:.1f} s: {data!r}")
+
+
+def _again(parser: Parser, data: bytes) -> float:
+    began = time.process_time()
+    with suppress(Exception), _in_time():
+        parser.check(data)
+    return time.process_time() - began
 
 
 def main() -> int:

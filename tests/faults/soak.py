@@ -16,6 +16,7 @@ import os
 import sys
 import tempfile
 import time
+from collections import Counter
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -83,6 +84,7 @@ def told(samples: list[Sample], phases: list[Phase], missing: int) -> dict[str, 
         "minutes": round(samples[-1].at / 60, 1),
         "sent": sent,
         "errors": failed,
+        "how": _how(phases),
         "error_share": round(failed / max(sent, 1), 6),
         "rss_slope_percent_an_hour": round(slope(samples), 2),
         "p95_ms_early_late": (early, late),
@@ -90,6 +92,18 @@ def told(samples: list[Sample], phases: list[Phase], missing: int) -> dict[str, 
         "first_last": {name: tuple(round(each, 1) for each in pair) for name, pair in counts.items()},
         "lost": missing,
     }
+
+
+def _how(phases: list[Phase]) -> dict[str, int]:
+    """Which answers failed, and in how many of the phases."""
+    found: Counter[str] = Counter()
+    for each in phases:
+        statuses = {str(status): count for status, count in each.statuses.items() if status >= 400}
+        unacknowledged = each.messages - len(each.acks)
+        of_phase = Counter({**statuses, "unanswered": each.unanswered, "no ACK": unacknowledged})
+        found += of_phase
+        found["phases"] += any(of_phase.values())
+    return dict(+found)
 
 
 def _p95(phases: list[Phase]) -> float:

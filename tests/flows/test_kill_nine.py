@@ -213,7 +213,7 @@ def _prepare(hub: HubProcess, token: str, receiver: Receiver) -> None:
 _JSON = {"Content-Type": "application/fhir+json"}
 
 
-def _drain(database: Database, seconds: float = 60) -> None:
+def _drain(database: Database, seconds: float = 180) -> None:
     """Wait until the worker has done what came in; it may take its time, but not stand still."""
     least, deadline = 10**9, time.monotonic() + seconds
     spool = Spool(database) if database.is_sqlite else None
