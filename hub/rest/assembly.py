@@ -13,6 +13,7 @@ from hub.rest.beside import add
 from hub.rest.doors import Beside
 from hub.rest.hub import Hub
 from hub.rest.limits import Rates, Throttle
+from hub.rest.lingering import Lingering
 from hub.rest.peers import Peers, networks
 from hub.rest.shared_limits import Sharing
 from hub.search.query import Limits
@@ -58,15 +59,16 @@ def application(
 ) -> Flask:
     """The WSGI application with the blueprints of the wings, and what they take `beside` the FHIR API."""
     most, origins = settings["HUB_MAX_BODY_BYTES"], settings["HUB_CORS_ORIGINS"]
-    throttle = _throttle(settings, tells=not hub.database.is_sqlite)
+    peers = Peers(networks(settings["HUB_TRUSTED_PROXIES"]))
+    throttle = _throttle(settings, peers, tells=not hub.database.is_sqlite)
     Sharing(hub.database, throttle.books, settings.data_dir).start()
     app = create_app(hub, most, blueprints, origins, throttle)
     for door in beside:
         add(app, hub, throttle, door)
+    app.wsgi_app = Lingering(app.wsgi_app, peers.is_proxy, settings["HUB_WEB_THREADS"])  # type: ignore[method-assign]
     return app
 
 
-def _throttle(settings: Settings, tells: bool) -> Throttle:
+def _throttle(settings: Settings, peers: Peers, tells: bool) -> Throttle:
     rates = Rates(*(settings[name] for name in RATES))
-    peers = Peers(networks(settings["HUB_TRUSTED_PROXIES"]))
     return Throttle(rates, settings.data_dir, settings.secret_key(), peers, tells=tells)

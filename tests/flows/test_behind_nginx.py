@@ -10,6 +10,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -111,6 +112,20 @@ def test_what_is_too_large_and_what_is_not_for_outside(pair: Pair) -> None:
     assert pair.ask("GET", "/readyz").status_code == 200
     with pytest.raises(requests.ConnectionError):
         requests.get(f"https://127.0.0.1:{pair.nginx.port}/livez", timeout=10)  # of an authority nobody knows
+
+
+@pytest.mark.parametrize("size", [100_000, 8 << 20])
+def test_who_is_refused_before_the_body_is_read_hears_why(pair: Pair, size: int) -> None:
+    """RFC 9112 section 9.6 (hub.rest.lingering): a reset that overtakes the answer is a node taken for dead."""
+    stale = {"Authorization": "Bearer " + "x" * 43, "Content-Type": "application/fhir+json"}
+
+    def send(_: int) -> int:
+        return pair.ask("POST", "/fhir/Patient", data=b" " * size, headers=stale).status_code
+
+    with ThreadPoolExecutor(3) as several:
+        seen = Counter(several.map(send, range(20)))
+    assert set(seen) <= {401, 429}, seen
+    assert pair.ask("GET", "/fhir/Patient?_count=1").status_code == 200
 
 
 @pytest.mark.parametrize("sent", SMUGGLED.values(), ids=SMUGGLED)
