@@ -53,12 +53,16 @@ _END_AND_TAKE = (
 
 def is_due(connection: Connection, kinds: Sequence[str], now: int) -> bool:
     """Whether a row is due; it may stand behind another one of its line."""
+    if not kinds:
+        return False
     values = [value for kind in kinds for value in (kind, now)]
     return driver(connection).execute(_any(mark(connection), len(kinds)), values).fetchone() is not None
 
 
 def take(connection: Connection, kinds: Sequence[str], now: int, until: int, limit: int) -> list[Row]:
     """Rows that are due, by due time, until then nobody else's. `attempts` counts this."""
+    if not kinds:
+        return []
     cursor, one = _walking(connection), mark(connection)
     values = [value for kind in kinds for value in (kind, now, limit)]
     found = cursor.execute(_first(one, len(kinds)), (*values, limit)).fetchall()

@@ -25,6 +25,12 @@ _INDEXES = (
 )
 _KEY = "SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE conrelid = '{table}'::regclass AND contype = 'p'"
 _IS_CUT = "SELECT relkind = 'p' FROM pg_class WHERE oid = '{table}'::regclass"
+_OWNER = "SELECT quote_ident(pg_get_userbyid(relowner)) FROM pg_class WHERE oid = '{table}'::regclass"
+_GRANTS = (
+    "SELECT a.privilege_type, CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(a.grantee)) END,"
+    " CASE WHEN a.is_grantable THEN ' WITH GRANT OPTION' ELSE '' END"
+    " FROM pg_class c, aclexplode(c.relacl) a WHERE c.oid = '{table}'::regclass AND a.grantee != c.relowner"
+)
 _HAS_ROWS = "SELECT EXISTS (SELECT 1 FROM {table})"
 
 
@@ -61,7 +67,7 @@ def join(connection: Connection, tables: Iterable[str] = tuple(KEYS)) -> None:
 
 
 def _anew(connection: Connection, table: str, parts: int) -> None:
-    """The same table under its name, with the same rows, key and indexes, in so many parts."""
+    """The same table under its name, with the same rows, key, indexes, owner and grants, in so many parts."""
     run = connection.exec_driver_sql
     run(f"LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE")
     indexes = run(_INDEXES.format(table=table)).all()
@@ -80,7 +86,19 @@ def _anew(connection: Connection, table: str, parts: int) -> None:
             run(f"ALTER TABLE {table} ADD CONSTRAINT {name} {key}")
         else:  # of a table in parts it says ON ONLY
             run(definition.replace(" ON ONLY ", " ON ", 1))
+    _hand_over(connection, old, [table, *(f"{table}_part_{part}" for part in range(parts))])
     run(f"DROP TABLE {old}")
+
+
+def _hand_over(connection: Connection, old: str, tables: Iterable[str]) -> None:
+    """Whoever might read or write the old table may the new ones; parts are read by their own names, too (pg_dump)."""
+    run = connection.exec_driver_sql
+    owner = run(_OWNER.format(table=old)).scalar_one()
+    grants = run(_GRANTS.format(table=old)).all()
+    for table in tables:
+        run(f"ALTER TABLE {table} OWNER TO {owner}")
+        for privilege, grantee, option in grants:
+            run(f"GRANT {privilege} ON {table} TO {grantee}{option}")
 
 
 def _by(table: str) -> str:

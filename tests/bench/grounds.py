@@ -30,7 +30,10 @@ SETTLED_SECONDS = 900
 # the load is one client, which asks as much as it can
 SETTINGS = {"HUB_RATE_PER_SECOND": "0"}
 # what docs/runbook.md recommends for a machine of this size; fsync and synchronous_commit stay on
-RECOMMENDED = ("-c", "shared_buffers=1GB", "-c", "max_wal_size=4GB", "-c", "checkpoint_timeout=15min")
+RECOMMENDED = (
+    *("-c", "shared_buffers=1GB", "-c", "max_wal_size=4GB", "-c", "checkpoint_timeout=15min"),
+    *("-c", "max_locks_per_transaction=256"),
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """What hash partitions cost on one PostgreSQL server: the same hub over the same resources, with its big tables
 whole and in parts (hub.store.partitions), in turns.
 
-    python -m tests.bench.partitions [--members 20000] [--parts 8]
+    python -m tests.bench.partitions [--members 20000] [--parts 4]
 
 https://www.postgresql.org/docs/current/ddl-partitioning.html
 """
@@ -85,7 +85,7 @@ def _show(rounds: Sequence[tuple[dict[str, float], dict[str, float]]]) -> None:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--members", type=int, default=20_000)
-    parser.add_argument("--parts", type=int, default=8)
+    parser.add_argument("--parts", type=int, default=partitions.PARTS)
     options = parser.parse_args()
     with (
         tempfile.TemporaryDirectory(prefix="hub-bench-") as folder,

@@ -4,6 +4,7 @@ import time
 
 from hub import clock, outbox
 from hub.outbox import Done, Work, row
+from hub.store import outbox_rows
 from hub.store.engine import Database
 from hub.worker import BATCH, Worker
 from tests.waiting import until
@@ -47,3 +48,11 @@ def test_the_first_of_several_kinds_are_taken_by_when_they_were_due(database: Da
     with database.write() as connection:
         taken = outbox.claim(connection, ("one", "other"), now, 60, 3)
     assert [(one.kind, one.key) for one in taken] == [("other", "3")]
+
+
+def test_who_does_no_kind_of_work_is_given_none(database: Database) -> None:
+    with database.write() as connection:
+        outbox.add(connection, [row("one", "1", {}, 0)])
+        assert outbox.claim(connection, (), 10, 60, 3) == []
+    with database.read() as connection:
+        assert not outbox_rows.is_due(connection, (), 10)

@@ -1,5 +1,6 @@
 """`hub config check` refuses what `hub serve` would: what keeps a role from starting is found before."""
 
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +12,7 @@ from hub.front.starting import check_start
 from hub.problems import CannotStart
 from hub.settings import SettingsError
 from tests.certificates import Authority
+from tests.flows.hub_process import ROOT
 
 
 @pytest.fixture(autouse=True)
@@ -57,3 +59,13 @@ def test_a_key_file_that_was_cut_off(tmp_path: Path) -> None:
     (tmp_path / "data" / "secret.key").touch()
     with pytest.raises(SettingsError, match="cut off"):
         check_start()
+
+
+def test_whoever_is_told_of_events_has_a_lane_of_its_own() -> None:
+    """hub.worker: ten thousand pieces of other work keep no notice waiting."""
+    command = "from hub.front.working import make_worker; w = make_worker(); print(*w.events, '|', *w.work)"
+    done = subprocess.run([sys.executable, "-c", command], capture_output=True, text=True, timeout=120, cwd=ROOT)
+    events, _, work = done.stdout.strip().partition(" | ")
+    assert "event" in events.split(), done.stderr
+    assert {"referral", "follow-up"} <= {*work.split()}
+    assert not {*events.split()} & {*work.split()}

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,10 @@ import typer
 from sqlalchemy import Connection
 from typer.testing import CliRunner
 
+from hub import clock, housekeeping
 from hub.access import Access
 from hub.commands import add_migrate
+from hub.rights.part2 import NO_PART2
 from hub.store import keyed, partitions, statistics
 from hub.store.engine import Database
 from hub.store.tables import metadata
@@ -97,6 +100,30 @@ def test_the_way_back_keeps_every_row(empty: Database) -> None:
     assert parts(empty) == dict.fromkeys(partitions.KEYS, 0)
 
 
+def test_who_may_use_a_table_may_use_its_parts(empty: Database) -> None:
+    """A role of reports, and one to whom all tables belong."""
+    asked = (
+        "SELECT pg_get_userbyid(relowner), relacl::text FROM pg_class"
+        " WHERE relname LIKE 'history%' AND relkind IN ('r', 'p')"
+    )
+    up(empty, "0022")
+    with empty.write() as connection:
+        run = connection.exec_driver_sql
+        run("CREATE ROLE of_reports")
+        run('CREATE ROLE "The Owner"')
+        try:
+            run('ALTER TABLE history OWNER TO "The Owner"')
+            run("GRANT SELECT ON history TO of_reports WITH GRANT OPTION")
+            run("GRANT INSERT ON history TO PUBLIC")
+            before = [tuple(row) for row in run(asked)]
+            partitions.cut(connection, ["history"])
+            assert [tuple(row) for row in run(asked)] == before * (1 + partitions.PARTS)
+            partitions.join(connection, ["history"])
+            assert [tuple(row) for row in run(asked)] == before
+        finally:
+            connection.rollback()  # roles are of the whole cluster
+
+
 def test_rows_are_spread_over_all_parts(empty: Database) -> None:
     up(empty)
     filled(empty)
@@ -137,6 +164,17 @@ def test_what_they_are_parts_of_is_counted(empty: Database) -> None:
             ("index_token", ROWS),
             ("history", ROWS),
         }
+
+
+def test_the_worker_has_that_chore(empty: Database, tmp_path: Path) -> None:
+    up(empty)
+    filled(empty)
+    for chore in housekeeping.chores(empty, "https://hub.invalid/fhir", part2=NO_PART2, audit_folder=tmp_path):
+        if chore.every >= timedelta(hours=1):
+            chore.do(clock.micros(clock.now()))
+    with empty.read() as connection:
+        asked = "SELECT reltuples FROM pg_class WHERE relname = 'history'"
+        assert connection.exec_driver_sql(asked).scalar_one() == ROWS
 
 
 def test_every_connection_may_write_at_once_with_the_locks_that_postgresql_has_by_default(empty: Database) -> None:
