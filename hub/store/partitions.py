@@ -91,7 +91,7 @@ def _anew(connection: Connection, table: str, parts: int) -> None:
 
 
 def _hand_over(connection: Connection, old: str, tables: Iterable[str]) -> None:
-    """Whoever might read or write the old table may the new ones; parts are read by their own names, too (pg_dump)."""
+    """Whoever might use the old table may use the new ones, and their parts, which pg_dump reads by name."""
     run = connection.exec_driver_sql
     owner = run(_OWNER.format(table=old)).scalar_one()
     grants = run(_GRANTS.format(table=old)).all()
