@@ -20,7 +20,8 @@ from sqlalchemy import Connection
 
 from hub import clock, outbox
 from hub.inbox import work as inbox
-from hub.inbox.messages import REFUSED, Message
+from hub.inbox.ends import PASSING, Ends, ParkedHandler
+from hub.inbox.messages import Message
 from hub.inbox.parking import Park as Park
 from hub.lanes import Hold, Lane, Lanes
 from hub.problems import Problem
@@ -29,7 +30,6 @@ from hub.stopping import WORK_SECONDS
 from hub.store import clocks
 from hub.store.calls import INBOX, OUTBOX, Hearing
 from hub.store.engine import Database
-from hub.store.faults import is_too_long
 
 log = logging.getLogger("hub.worker")
 LEASE = timedelta(seconds=60)
@@ -41,7 +41,6 @@ FOLLOWING = MESSAGES, EVENTS, WORK, DELIVERIES
 CALLED: dict[str | None, tuple[str, ...]] = {INBOX: (MESSAGES,), OUTBOX: (EVENTS, WORK, DELIVERIES)}
 STAND_INS = 4  # for lanes that a message or a piece of local work holds
 MOST_DELIVERIES = 32  # that wait for slow receivers at the same time
-PASSING = ("busy", "no-space")  # of the database, the disk: no fault of the message
 
 
 MessageHandler = Callable[[Message], None]
@@ -61,7 +60,6 @@ class WorkTogether(Protocol):
     def together(self, works: Sequence[outbox.Work]) -> Sequence[outbox.Outcome]: ...
 
 
-ParkedHandler = Callable[[Connection, Message, Park], None]
 WorkHandler = outbox.Handler
 
 
@@ -96,10 +94,12 @@ class Worker:
     bulk: Callable[[], bool] | None = None  # and one for bulk jobs (hub.bulk.lane)
     give_up: Callable[[], None] = lambda: os.kill(os.getpid(), signal.SIGKILL)  # what hangs cannot be ended else
     _walks: dict[int, inbox.Walk] = field(default_factory=dict)
+    _ends: Ends = field(init=False)
     _lanes: Lanes = field(init=False)
     _hearing: Hearing | None = field(init=False)
 
     def __post_init__(self) -> None:
+        self._ends = Ends(self.database, self.parked, self.tries, self._micros)
         self._lanes = Lanes(FOLLOWING, lambda: self.give_up())
         self._hearing = self.database.hearing(self.heard)
 
@@ -109,7 +109,10 @@ class Worker:
             self.database.reading(clocks.follow)
         many, wide = self.message_lanes, self.delivery_lanes
         lanes = [
-            (self.messages, Lane(self._messages_lane, many, many + STAND_INS, SOON_SECONDS, on_held=self._let_go)),
+            (
+                self.messages,
+                Lane(self._messages_lane, many, many + STAND_INS, SOON_SECONDS, on_held=self._ends.let_go),
+            ),
             (self.events, Lane(self._events_lane, 1, 1 + STAND_INS, SOON_SECONDS)),
             (self.work, Lane(self._work_lane, 1, 1 + STAND_INS, SOON_SECONDS)),
             (self.chores, Lane(self._chores_lane)),
@@ -161,62 +164,12 @@ class Worker:
         handler = self.messages[source]
         if len(several) > 1 and isinstance(handler, Together):
             for message, outcome in zip(several, handler.together(several), strict=True):
-                self._ended(message, outcome)
+                self._ends.ended(message, outcome)
                 hold.ended()
             return
         for message in several:
-            self._ended(message, _outcome_of(handler, message))
+            self._ends.ended(message, _outcome_of(handler, message))
             hold.ended()
-
-    def _let_go(self, several: Sequence[Message]) -> None:
-        """What was taken together and does not end: one of them is to blame, the others must not wait for it."""
-        log.error("%d messages from %s on are held: they are taken one by one", len(several), several[0].seq)
-        if len(several) > 1:
-            now = self._micros()
-            self.database.writing(lambda connection: inbox.let_go(connection, several, now, self.tries))
-
-    def _ended(self, message: Message, outcome: Exception | None) -> None:
-        """What a handler raised decides where the message waits."""
-        try:
-            self._put(message, outcome)
-        except inbox.Lost:
-            log.warning("message %s of %s: its lease ended, another worker has it", message.seq, message.source)
-
-    def _put(self, message: Message, outcome: Exception | None) -> None:
-        match outcome:
-            case None:
-                return
-            case inbox.Lost():
-                raise outcome
-            case Park():
-                self._parked(message, outcome)
-            case Problem() if outcome.kind in PASSING:
-                self._waits(message, outcome.kind)
-            case Problem() if outcome.kind == "exception" or is_too_long(outcome.__cause__):
-                self._again(message, outcome.kind)
-            case Problem():
-                self._parked(message, Park(REFUSED, str(outcome), outcome.issues[0].where))
-            case _:  # a fault of ours: the message waits, then is put where a person sees it
-                log.error("message %s of %s: %s", message.seq, message.source, named(outcome))
-                self._again(message, type(outcome).__name__)
-
-    def _parked(self, message: Message, park: Park) -> None:
-        why = park.state, park.reason, park.where
-
-        def end(connection: Connection) -> None:
-            inbox.parked(connection, message, *why, self._micros(), park.awaits)
-            if told := self.parked.get(message.source):
-                told(connection, message, park)
-
-        self.database.writing(end)
-        log.warning("message %s of %s waits: %s (%s)", message.seq, message.source, park.state, park.where)
-
-    def _waits(self, message: Message, reason: str) -> None:
-        self.database.writing(lambda connection: inbox.wait_for_it(connection, message, self._micros(), reason))
-
-    def _again(self, message: Message, reason: str) -> None:
-        due = self._micros() + inbox.wait_after(message.attempts + 1)
-        self.database.writing(lambda connection: inbox.retry_later(connection, message, due, reason, self.tries))
 
     def _events_lane(self) -> bool:
         return self._local(EVENTS, self.events)
@@ -301,7 +254,18 @@ class Worker:
             return handler(one)
         except Exception as error:
             log.error("%s %s: %s", one.kind, one.seq, named(error))
-            return outbox.Later(self._micros() + 1_000_000 * 2 ** min(one.attempts, 10), type(error).__name__)
+            return self._failed(one, error)
+
+    def _failed(self, one: outbox.Work, error: Exception) -> outbox.Outcome:
+        """A fault of ours: tried for three days, then put where a person sees it; it holds up its line no more."""
+        wait, reason = outbox.retry_after(one.attempts), type(error).__name__
+        if wait is None and isinstance(error, Problem) and error.kind in PASSING:
+            wait = outbox.LONGEST_WAIT
+        return (
+            outbox.Dead(reason)
+            if wait is None
+            else outbox.Later(self._micros() + wait // clock.MICROSECOND, reason)
+        )
 
     def _settle(self, outcomes: Sequence[tuple[outbox.Work, outbox.Outcome]]) -> None:
         left = [(one, outcome) for one, outcome in outcomes if not isinstance(outcome, outbox.Ended)]
