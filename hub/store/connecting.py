@@ -61,6 +61,8 @@ def postgresql(url: URL, pool_size: int) -> tuple[Engine, Engine]:
         "pool_size": pool_size,
         "max_overflow": pool_size,
         "pool_timeout": POOL_WAIT_SECONDS,
+        # the one that was used last: it has its plans, and those that a crowd needed once stay small
+        "pool_use_lifo": True,
         "query_cache_size": STATEMENTS,
         "connect_args": {
             **CUT_OFF,

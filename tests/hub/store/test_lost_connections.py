@@ -263,3 +263,19 @@ def test_what_passes_is_busy(state: str) -> None:
 @pytest.mark.parametrize("state", ["54000", "54001", "54023"])
 def test_what_is_past_the_databases_own_limits_is_not_to_be_tried_again(state: str) -> None:
     assert problem_of(Refused(state)).kind == "too-costly"
+
+
+def test_the_connection_that_was_used_last_is_used_next(database: Database) -> None:
+    """Those that a crowd needed once rest: no plans and no memory for each."""
+    both = Barrier(2)
+
+    def backend(_: int, together: bool = True) -> int:
+        with database.write() as connection:
+            found = int(connection.exec_driver_sql("SELECT pg_backend_pid()").scalar_one())
+            if together:
+                both.wait(WAIT)
+            return found
+
+    with ThreadPoolExecutor(2) as crowd:
+        assert len(set(crowd.map(backend, range(2)))) == 2
+    assert len({backend(number, together=False) for number in range(4)}) == 1
