@@ -122,7 +122,7 @@ class Load:
                 self.written.add(name)
 
     async def _asked(self, name: str, writes: bool) -> tuple[int, bytes]:
-        reader, writer = self._idle.pop() if self._idle else await asyncio.open_connection(HOST, self.hub.http_port)
+        reader, writer = await self._connection()
         try:
             writer.write(_request(name, writes))
             head = (await reader.readuntil(b"\r\n\r\n")).lower()
@@ -133,6 +133,15 @@ class Load:
             raise
         self._idle.append((reader, writer))
         return int(head[9:12]), head
+
+    async def _connection(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        """One that is open still, as clients take it (urllib3): the hub closes what was idle for half a minute."""
+        while self._idle:
+            reader, writer = self._idle.pop()
+            if not reader.at_eof():
+                return reader, writer
+            writer.close()
+        return await asyncio.open_connection(HOST, self.hub.http_port)
 
     async def _hospitals(self, found: Phase, rate: float, until: float) -> None:
         if not rate:

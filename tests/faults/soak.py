@@ -4,8 +4,8 @@
 
 Every ten seconds the hub's processes are looked at: memory (RSS), open files, threads, and with PostgreSQL
 connections to the database. Prints a line of JSON: the slope of the memory in % an hour (least squares, without the
-first fifth, in which caches fill), the first and the last counts, the p95 of the second fifth and of the last one,
-and the share of errors. Exit code 1 where more than 0.1 % failed or something acknowledged was lost; the other
+first fifth, in which caches fill), the first and the last counts, memory and connections at each tenth, the p95
+of the second fifth and of the last one, and the share of errors. Exit code 1 where more than 0.1 % failed or something acknowledged was lost; the other
 targets (slope below 1 % an hour, p95 within 10 %, counts flat) mean something from 30 minutes on, and are told.
 """
 
@@ -90,6 +90,7 @@ def told(samples: list[Sample], phases: list[Phase], missing: int) -> dict[str, 
         "p95_ms_early_late": (early, late),
         "p95_drift_percent": round(drift, 1),
         "first_last": {name: tuple(round(each, 1) for each in pair) for name, pair in counts.items()},
+        "tenths": [(round(each.memory, 1), each.connections) for each in samples[:: max(1, len(samples) // 10)]],
         "lost": missing,
     }
 
