@@ -24,7 +24,13 @@ settings.register_profile("random", print_blob=True)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "same"))
 
 TEMPLATE = "migrated"
+WAITING = ("tests/flows/", "tests/faults/")
 _numbers = itertools.count(1)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What starts processes and waits for them comes first: at the end two workers share what is short."""
+    items.sort(key=lambda item: not item.nodeid.startswith(WAITING))
 
 
 @pytest.fixture(scope="session")
