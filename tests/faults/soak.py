@@ -4,9 +4,10 @@
 
 Every ten seconds the hub's processes are looked at: memory (RSS), open files, threads, and with PostgreSQL
 connections to the database. Prints a line of JSON: the slope of the memory in % an hour (least squares, without the
-first fifth, in which caches fill), the first and the last counts, memory and connections at each tenth, the p95
-of the second fifth and of the last one, and the share of errors. Exit code 1 where more than 0.1 % failed or something acknowledged was lost; the other
-targets (slope below 1 % an hour, p95 within 10 %, counts flat) mean something from 30 minutes on, and are told.
+first fifth, in which caches fill), the first and the last counts, memory and connections at each tenth, the p95 of
+the second fifth and of the last one, and the share of errors. Exit code 1 where more than 0.1 % failed or something
+acknowledged was lost; the other targets (slope below 1 % an hour, p95 within 10 %, counts flat) mean something from
+30 minutes on, and are told.
 """
 
 import argparse
