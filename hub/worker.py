@@ -20,10 +20,10 @@ from sqlalchemy import Connection
 
 from hub import clock, outbox
 from hub.inbox import work as inbox
-from hub.inbox.ends import PASSING, Ends, ParkedHandler
 from hub.inbox.messages import Message
 from hub.inbox.parking import Park as Park
 from hub.lanes import Hold, Lane, Lanes
+from hub.message_ends import PASSING, Ends, ParkedHandler
 from hub.problems import Problem
 from hub.settling import named, settle
 from hub.stopping import WORK_SECONDS

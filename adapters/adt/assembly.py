@@ -13,8 +13,8 @@ from adapters.adt.process import Processor
 from adapters.adt.return_addresses import return_addresses
 from hub import outbox
 from hub.identity.desk import Registry
-from hub.inbox.ends import ParkedHandler
 from hub.inbox.waits import LookUp
+from hub.message_ends import ParkedHandler
 from hub.settings import Settings
 from hub.store.engine import Database
 from hub.transactions import Transactions
