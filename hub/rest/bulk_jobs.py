@@ -95,7 +95,8 @@ class Jobs:
         """The lines as they were written: they tell of no patient."""
         for number in range(file.parts):
             with self.desk.database.read() as connection:
-                yield files.part(connection, job.id, file.number, number) or b""
+                part = files.part(connection, job.id, file.number, number) or b""
+            yield part  # at the client's pace
 
 
 @dataclass(frozen=True, slots=True)

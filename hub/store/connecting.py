@@ -37,7 +37,7 @@ STATEMENTS = 300  # compiled ones kept by an engine: searches by their shape, an
 
 
 def sqlite(url: URL) -> tuple[Engine, Engine]:
-    """For reading, a connection a thread; for writing, one for the process."""
+    """For reading, as many connections as read at once; for writing, one for the process."""
     Path(str(url.database)).parent.mkdir(parents=True, exist_ok=True)
     options: dict[str, Any] = {
         "query_cache_size": STATEMENTS,
@@ -55,7 +55,7 @@ def postgresql(url: URL, pool_size: int) -> tuple[Engine, Engine]:
     """For reading and for writing, each with a pool."""
     from psycopg import RawCursor  # not for the memory of a hub on SQLite
 
-    # every thread that reads holds a connection: the pool must be larger than the threads of the process
+    # a thread that reads has a connection: the pool must be larger than the threads of the process
     options: dict[str, Any] = {
         "paramstyle": "numeric_dollar",
         "pool_size": pool_size,

@@ -47,6 +47,7 @@ from hub.store.faults import (
     worth_another_try,
 )
 from hub.store.faults import Overtaken as Overtaken
+from hub.store.reads import Reads
 from hub.store.together import Together
 
 log = logging.getLogger("hub.store")
@@ -71,6 +72,7 @@ class Database:
             self._open_sqlite()
         else:
             self._reads, self._writes = connecting.postgresql(self.url, pool_size)
+        self._held = Reads(self._reads, self.is_sqlite)
         # from the beginning: a listener that is added while another thread connects breaks that one
         event.listen(self._reads, "connect", self._limited)
 
@@ -86,7 +88,7 @@ class Database:
         """From now on nothing that a thread of this process reads takes longer: with PostgreSQL each statement of a
         connection for reading, with SQLite all that is done with one `read`. For a process that answers clients."""
         self._read_seconds = seconds
-        self._reads.dispose()
+        self._held.anew()
 
     def _limited(self, connection: Any, _record: object) -> None:
         if self._read_seconds is None:
@@ -113,31 +115,9 @@ class Database:
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
-        """A connection of this thread, in autocommit; not for writing."""
-        held: Connection | None = getattr(self._local, "connection", None)
-        if held is None or not self._is_usable(held):
-            with _told_as_problem():
-                held = self._local.connection = self._reads.connect()
-        try:
-            with _told_as_problem(), self._in_time():
-                yield held
-        except BaseException as error:
-            cause = error.__cause__ if isinstance(error, Problem) else error
-            # a refusal such as 404 says nothing against the connection, nor does another writer
-            if cause is not None and not isinstance(cause, Problem | Overtaken):
-                self._local.connection = None
-                leave(held, cause)
-                held.close()
-            raise
-
-    def _is_usable(self, held: Connection) -> bool:
-        if held.closed or held.invalidated:
-            return False
-        if self.is_sqlite or connecting.is_there(held.connection.driver_connection):
-            return True
-        held.invalidate()
-        held.close()
-        return False
+        """A connection in autocommit, the same within another `read` of this thread; not for writing."""
+        with _told_as_problem(), self._held.one() as connection, self._in_time():
+            yield connection
 
     def reading(self, work: Callable[[Connection], Result]) -> Result:
         """`work`, which only reads, with the connection of `read`; once again where that was lost meanwhile."""
@@ -261,11 +241,8 @@ class Database:
         """Close every connection this process holds (under the lock: SQLite's last close is a checkpoint)."""
         if self._calls:
             self._calls.close()
-        held = getattr(self._local, "connection", None)
-        if held is not None:
-            held.close()
         with self._my_turn():
-            self._reads.dispose()
+            self._held.anew()
             self._writes.dispose()
 
 

@@ -2,12 +2,13 @@
 
     python -m tests.faults.soak MINUTES [--database sqlite|postgresql] [--requests 40] [--messages 20]
 
-Every ten seconds the hub's processes are looked at: memory (RSS), open files, threads, and with PostgreSQL
-connections to the database. Prints a line of JSON: the slope of the memory in % an hour (least squares, without the
-first fifth, in which caches fill), the first and the last counts, memory and connections at each tenth, the p95 of
-the second fifth and of the last one, and the share of errors. Exit code 1 where more than 0.1 % failed or something
-acknowledged was lost; the other targets (slope below 1 % an hour, p95 within 10 %, counts flat) mean something from
-30 minutes on, and are told.
+First comes a burst of ten times the load: a peak leaves more connections open than the load needs, and what grows
+afterwards is a leak. Then every ten seconds the hub's processes are looked at: memory (RSS), open files, threads,
+and with PostgreSQL connections to the database. Prints a line of JSON: the slope of the memory in % an hour (least
+squares, without the first fifth, in which caches fill), the first and the last counts, memory and connections at
+each tenth, the p95 of the second fifth and of the last one, and the share of errors. Exit code 1 where more than
+0.1 % failed or something acknowledged was lost; the other targets (slope below 1 % an hour, p95 within 10 %, counts
+flat) mean something from 30 minutes on, and are told.
 """
 
 import argparse
@@ -31,6 +32,7 @@ from tests.flows.hub_process import HubProcess
 from tests.flows.kill_campaign import ground
 
 EVERY = 10.0  # seconds
+PEAK = 10  # times the load, before the measuring
 PAGE = os.sysconf("SC_PAGE_SIZE")
 MOST_ERRORS, MOST_SLOPE, MOST_DRIFT = 0.001, 1.0, 10.0
 
@@ -120,8 +122,9 @@ def faults(row: dict[str, Any]) -> list[str]:
         "something acknowledged is lost": row["lost"],
         "memory grows by more than 1 % an hour": row["rss_slope_percent_an_hour"] > MOST_SLOPE,
         "p95 drifts by more than 10 %": row["p95_drift_percent"] > MOST_DRIFT,
-        "open files or threads grow": any(
-            last > first + 10 for first, last in (row["first_last"]["files"], row["first_last"]["threads"])
+        "open files, threads or connections grow": any(
+            last > first + 10
+            for first, last in (row["first_last"][name] for name in ("files", "threads", "connections"))
         ),
     }
     return [name for name, is_so in wrong.items() if is_so]
@@ -136,7 +139,8 @@ def run(folder: Path, url: str, minutes: float, requests: float, messages: float
 async def _soaked(
     hub: HubProcess, database: Database, load: Load, seconds: float, requests: float, messages: float
 ) -> tuple[list[Sample], list[Phase]]:
-    await load.phase("warm up", requests, messages, min(EVERY, seconds / 10))
+    for times in (PEAK, 1, 1, 1, 1, 1):  # connections at rest are closed after 30 s
+        await load.phase("warm up", times * requests, times * messages, min(EVERY, seconds / 10))
     began = time.monotonic()
     samples, phases = [sampled(hub, database, began)], list[Phase]()
     while time.monotonic() - began < seconds:
