@@ -32,7 +32,8 @@ class Access:
     caller: none, unless somebody said. `user` is the id of the person at the client, if there is one; `source`
     whose data a write brings (a reference to an Organization, or the client), `person` the source person that it
     came with (hub.identity; 0: none). `narrow`: a person is at the client, or the token reads less than the client
-    may by itself."""
+    may by itself. `brings`: the labels of all that a hospital or a feed sends, for whom the hub writes; None where
+    it writes for itself, or for a client."""
 
     who: str
     grants: frozenset[tuple[str, str]]
@@ -43,12 +44,13 @@ class Access:
     source: str = ""
     person: int = 0
     narrow: bool = False
+    brings: int | None = None
 
     @classmethod
-    def system(cls, reason: str, source: str = "", person: int = 0) -> "Access":
+    def system(cls, reason: str, source: str = "", person: int = 0, brings: int | None = None) -> "Access":
         """The hub's own jobs; they say why, and the reason goes to the log."""
         grants = frozenset(("*", letter) for letter in "cruds")
-        return cls("hub", grants, "system", reason, ALL, source=source, person=person)
+        return cls("hub", grants, "system", reason, ALL, source=source, person=person, brings=brings)
 
     def may(self, interaction: str, resource_type: str) -> bool:
         letter = LETTERS[interaction]

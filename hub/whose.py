@@ -86,21 +86,28 @@ class Whose:
         limited = not (self._access.sight.everything or self._access.sight.all_patients)
         if kind in DIRECTORY and limited and mask & ~(old.labels if old else 0):
             raise Problem("forbidden", "This client hides no directory entry from others", "meta.security")
-        own, source = mask, self._owner(old, mask)
+        own, source = mask, self._owner(kind, old, mask)
         if old and old.labels > 0:
             own, mask = raised(told_labels.own_of(self._connection, old), mask), raised(old.labels, mask)
         found = self._facts[target.identity] = self._survivors.facts(facts.facts_of(named, self._base))
         self._made[address(kind, identity)] = Of(found.patient, mask, source)
         return with_labels(content, own)
 
-    def _owner(self, old: Stored | None, mask: int) -> int:
+    def _owner(self, kind: str, old: Stored | None, mask: int) -> int:
         """Whose own it is: who wrote it first sees it with any label. Not any more where somebody else brings what
-        is guarded: that is the other's to release. The hub's own jobs (0) bring nothing of their own."""
-        if old is None or not old.source:
+        is guarded: that is the other's to release. The hub's own jobs bring nothing."""
+        if old is None:
             return self._source
-        others = self._source not in (0, old.source)
-        brings = mask & ~max(old.labels, 0) or is_program(self._access.source, self._part2)
-        return SHARED if others and brings else old.source
+        others = self._source != old.source and (self._source or self._access.brings is not None)
+        return SHARED if others and self._brings_guarded(kind, old, mask) else old.source
+
+    def _brings_guarded(self, kind: str, old: Stored, mask: int) -> bool:
+        """A client is told which labels there are, and may send them back. A hospital or a feed says all that a
+        resource says, so no label that somebody gave it beforehand counts for less; but for a Patient, whom it
+        writes from what stands there."""
+        says_all = self._access.brings is not None and kind != "Patient"
+        fresh = mask if says_all else mask & ~max(old.labels, 0)
+        return bool(fresh | (self._access.brings or 0)) or is_program(self._access.source, self._part2)
 
     def settle(self) -> None:
         """Look up whose those are that say it by what they are about, once all of a commit are known."""

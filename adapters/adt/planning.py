@@ -43,7 +43,7 @@ from hub.worker import Park
 
 Element = dict[str, Any]
 MOST_ENTRIES = 500  # of one message
-ACCESS = Access.system("adt")
+ACCESS = Access.system("adt", brings=0)
 # what is wrong with one message, and with no other
 REFUSALS = (AdtProblem, Park, Problem, store.Emptied)
 

@@ -33,6 +33,7 @@ from hub.inbox import arrivals
 from hub.inbox.messages import Arrival, member_key
 from hub.inbox.parking import Park
 from hub.problems import Problem
+from hub.rights.labels import mask_of
 from hub.store import statistics
 from hub.store.engine import Database
 from hub.transactions import Transactions
@@ -218,7 +219,7 @@ class Applying:
 
     @property
     def access(self) -> Access:
-        return Access.system(f"feed {self.feed.name}", source=self.feed.organization)
+        return Access.system(f"feed {self.feed.name}", self.feed.organization, brings=mask_of(self.feed.security))
 
     @property
     def people(self) -> People:
