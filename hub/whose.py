@@ -208,6 +208,7 @@ class Whose:
         if change.now is None or found is None:
             # whoever might see the resource may see what it was
             now.patients, now.about = set(before.patients), set(before.about)
+            self._check_opened(change, before, now)
             return
         now.patients, now.about = set(found.patients), set(found.inherits)
         if change.type in facts.SPEAKS_OF_OTHERS:
@@ -216,10 +217,18 @@ class Whose:
             now.consents = denials(self._connection, change.id)
         if change.type == facts.CONSENT:
             now.consents = facts.consents(change.now, self._base)
-            own = self._own_recipients(change)
-            if not self._access.sight.self_only and opens_own(before.consents, now.consents, own):
-                message = "A client does not write the Consent that opens its own access, or that of staff"
-                raise Problem("forbidden", message, "Consent.provision")
+        self._check_opened(change, before, now)
+
+    def _check_opened(self, change: Change, before: IndexRows, now: IndexRows) -> None:
+        """Of a Consent, also where it is deleted: a denial that is gone opens what it closed. The hub's own jobs
+        delete for nobody's sake."""
+        sight = self._access.sight
+        is_free = sight.self_only or (sight.everything and change.now is None)
+        if change.type != facts.CONSENT or is_free:
+            return
+        if opens_own(before.consents, now.consents, self._own_recipients(change)):
+            message = "A client does not write the Consent that opens its own access, or that of staff"
+            raise Problem("forbidden", message, "Consent.provision")
 
     def _own_recipients(self, change: Change) -> set[int]:
         """To whom the writer opens nothing by a Consent: itself, and all staff that it names now or named before,

@@ -18,7 +18,7 @@ from hub.store.tables import index_patient, index_relation, resource
 from tests.hub.asking import Api, entry, observation, patient, refused
 from tests.hub.consenting import CATEGORY, FORM, concept
 from tests.hub.reindexing import finish
-from tests.hub.sighted import EVERYTHING, HARBOR, absent, api_of, caller, labelled, panel, same, to
+from tests.hub.sighted import EVERYTHING, HARBOR, absent, api_of, caller, day, labelled, panel, same, to
 from tests.hub.sighted_world import LAB, agreed, callers
 from tests.hub.smallest import smallest
 
@@ -445,20 +445,19 @@ def test_no_client_lifts_a_denial_that_names_staff(county: Api, sees: dict[str, 
     assert free.put("/Consent/bobs", denied | {"language": "en"}).status_code == 200
 
 
-@pytest.mark.parametrize(
-    "parts",
-    [
-        {"self_only": True, "patient": address("Patient", "seen"), "own": 0},
-        {
-            "kinds": PROXY,
-            "patient": address("Patient", "seen"),
-            "own": 0,
-            "holders": (address("RelatedPerson", "r"),),
-        },
-        {"all_patients": True, "holders": ()},
-    ],
-    ids=["the member", "a proxy", "the custodian"],
-)
+ACTING: dict[str, dict[str, Any]] = {
+    "the member": {"self_only": True, "patient": address("Patient", "seen"), "own": 0},
+    "a proxy": {
+        "kinds": PROXY,
+        "patient": address("Patient", "seen"),
+        "own": 0,
+        "holders": (address("RelatedPerson", "r"),),
+    },
+    "the custodian": {"all_patients": True, "holders": ()},
+}
+
+
+@pytest.mark.parametrize("parts", ACTING.values(), ids=ACTING)
 def test_who_acts_for_the_patient_names_staff_in_a_consent(
     county: Api, sees: dict[str, Access], parts: dict[str, Any]
 ) -> None:
@@ -467,6 +466,67 @@ def test_who_acts_for_the_patient_names_staff_in_a_consent(
     acts = county.as_("acts")
     made = acts.post("/Consent", sent(of_staff("permit", STAFF[0])))
     assert made.status_code == 201, made.text
+
+
+AGAINST = {
+    "it": [{"reference": "Organization/harbor"}],
+    "everybody": [],
+    "staff": [{"reference": STAFF[0]}],
+}
+
+
+@pytest.mark.parametrize("named", AGAINST.values(), ids=AGAINST)
+def test_no_client_deletes_the_denial_that_closes_something_to_it(
+    county: Api, harbor: Api, named: list[dict[str, Any]]
+) -> None:
+    """A later denial is above an earlier permit: without it the permit would count again."""
+    denied = agreed("seen", "HIV", identity="no", dateTime=day(-1))
+    actors = [denied["provision"]["actor"][0] | {"reference": each} for each in named]
+    denied["provision"] = {"type": "deny"} | ({"actor": actors} if actors else {})
+    county.have(agreed("seen", "HIV"), observation("o", **ABOUT, meta=SAYS_HIV))
+    county.have(denied)
+    before = harbor.get("/Observation/o").status_code
+    refused(harbor.delete("/Consent/no"), 403, "forbidden")
+    refused(harbor.bundle("transaction", entry("DELETE", "Consent/no")), 403, "forbidden")
+    assert county.get("/Consent/no").status_code == 200
+    assert harbor.get("/Observation/o").status_code == before
+    assert county.delete("/Consent/no").status_code == 204  # the hub's own job
+
+
+def test_a_load_for_all_deletes_no_denial_against_itself(county: Api, sees: dict[str, Access]) -> None:
+    sees["loader"] = caller("loader", all_patients=True, guarded=0)
+    loader = county.as_("loader")
+    mine, staffs = (of_staff("deny", each) for each in ("Organization/harbor", STAFF[0]))
+    county.have(mine | {"id": "mine"}, staffs)
+    refused(loader.delete("/Consent/mine"), 403, "forbidden")
+    assert county.get("/Consent/mine").status_code == 200
+    assert loader.delete("/Consent/bobs").status_code == 204
+
+
+def test_a_client_deletes_what_opens_something_to_it(county: Api, harbor: Api) -> None:
+    county.have(agreed("seen", "PSY"), observation("o", **ABOUT, meta=SAYS_HIV))
+    assert harbor.delete("/Consent/yes").status_code == 204
+    other = agreed("seen", "PSY", identity="other")
+    other["provision"] = {"type": "deny", "actor": other["provision"]["actor"]}
+    other["provision"]["actor"][0]["reference"] = to("Organization", "clinic")
+    county.have(other)
+    assert harbor.delete("/Consent/other").status_code == 204  # what is denied to another opens nothing to it
+
+
+@pytest.mark.parametrize("parts", ACTING.values(), ids=ACTING)
+def test_who_acts_for_the_patient_deletes_a_denial_that_names_staff(
+    county: Api, sees: dict[str, Access], parts: dict[str, Any]
+) -> None:
+    county.have(smallest("RelatedPerson", "r") | {"patient": to("Patient", "seen")})
+    county.have(of_staff("deny", STAFF[0]))
+    sees["acts"] = caller("acts", recipients=(), guarded=0, **parts)
+    assert county.as_("acts").delete("/Consent/bobs").status_code == 204
+
+
+def test_a_members_own_app_deletes_any_denial(county: Api, sees: dict[str, Access]) -> None:
+    county.have(of_staff("deny", "Organization/harbor"))
+    sees["acts"] = caller("acts", guarded=0, **ACTING["the member"])
+    assert county.as_("acts").delete("/Consent/bobs").status_code == 204
 
 
 def test_a_consent_may_be_closed_by_whom_it_opens_something_to(county: Api, harbor: Api) -> None:

@@ -232,7 +232,7 @@ MUTATIONS: tuple[Mutation, ...] = (
     Mutation(
         "a client writes the consent that opens its own access",
         "hub/whose.py",
-        "if not self._access.sight.self_only and opens_own(before.consents, now.consents, own):",
+        "if opens_own(before.consents, now.consents, self._own_recipients(change)):",
         "if False:",
     ),
     Mutation(
