@@ -15,15 +15,14 @@ from sqlalchemy import Connection
 
 from hub import clock, release
 from hub.access import Access
+from hub.earlier import is_theirs
 from hub.fhir import json
 from hub.fhir.systems import CLOCK_STATE
-from hub.rights.facts import OWN_PEOPLE, facts_of
 from hub.rights.labels import SUD_BITS, with_labels
 from hub.search.edges import address
 from hub.search.values import references
-from hub.sight import NOBODY, SEVERAL, UNKNOWN, Sight
+from hub.sight import Sight
 from hub.store import consents
-from hub.store.merges import Survivors
 from hub.store.read import Stored
 from hub.store.sight import glass_is_broken, related
 from hub.told_labels import may_inherit, told
@@ -77,7 +76,7 @@ def leaving(connection: Connection, access: Access, rows: Sequence[Stored], base
         is_open = not shut or consents.opening(relied_on, row.patient, shut)
         if not (is_open or glass_is_broken(connection, sight, row.patient)):  # 42 CFR 2.51
             continue
-        if row.is_earlier and not _is_theirs(connection, sight, row, base):
+        if row.is_earlier and not is_theirs(connection, sight, row, base):
             continue
         labels = less.get(row.rid, max(row.labels, 0))
         rests_on = consents.opening(relied_on, row.patient, labels & shut)
@@ -107,22 +106,6 @@ def _is_shaped(sight: Sight, kind: str) -> bool:
 def _closed(sight: Sight, row: Stored) -> int:
     """The labels of substance use that only a consent opens to this caller; none of what is its own."""
     return 0 if sight.own and row.source == sight.own else row.labels & SUD_BITS & sight.guarded
-
-
-def _is_theirs(connection: Connection, sight: Sight, row: Stored, base: str) -> bool:
-    """Whether an earlier version is about who the resource is about now, or about others whom the caller may see.
-    Nobody knows whether what was closed is open for those."""
-    if row.body is None or sight.all_patients:
-        return True
-    content = json.stored(row.body)
-    if row.type in OWN_PEOPLE or (row.type == "Patient" and "link" not in content):
-        return True
-    was = Survivors(connection).facts(facts_of({**content, "id": row.id}, base))
-    others = (set(was.patients) or {was.patient}) - {NOBODY, UNKNOWN, row.patient}
-    if not others:
-        return True
-    is_closed = bool(max(row.labels, 0) & (sight.guarded | sight.never)) and row.patient != SEVERAL
-    return not is_closed and related(connection, sight, others) == others
 
 
 def _shown(
