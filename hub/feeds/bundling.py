@@ -46,12 +46,18 @@ def _own(feed: Feed, resource: Resource) -> tuple[str, str]:
 
 def told(feed: Feed, resource: Resource) -> Resource:
     """With the feed's name and labels."""
-    meta = {**resource.get("meta", {})}
-    meta.setdefault("source", feed.system)
-    if feed.security:
-        labels = list(meta.get("security", ()))
-        meta["security"] = [*labels, *(dict(one) for one in feed.security if one not in labels)]
-    return {**resource, "meta": meta}
+    found = labelled(feed, resource)
+    return {**found, "meta": {"source": feed.system, **found.get("meta", {})}}
+
+
+def labelled(feed: Feed, resource: Resource) -> Resource:
+    """With the feed's labels, if it has some."""
+    if not feed.security:
+        return resource
+    meta = resource.get("meta", {})
+    labels = list(meta.get("security", ()))
+    labels += [dict(one) for one in feed.security if one not in labels]
+    return {**resource, "meta": {**meta, "security": labels}}
 
 
 def _led(entry: Entry, urls: Mapping[str, str]) -> Entry:

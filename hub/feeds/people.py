@@ -7,13 +7,14 @@ Refuses (Park): numbers that contradict (`unmatched`, a person decides), a perso
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from uuid import uuid4
 
 from sqlalchemy import Connection
 
 from hub.access import Access
+from hub.feeds.bundling import labelled
 from hub.feeds.records import Feed, Resource, Said
 from hub.feeds.waited import Waited
 from hub.fhir import json
@@ -83,7 +84,7 @@ class People:
         self, connection: Connection, asked: Sequence[Whom], found: list[Any], now: int, waited: Waited
     ) -> None:
         places = [place for place, one in enumerate(asked) if isinstance(one, Said)]
-        said = [one for one in asked if isinstance(one, Said)]
+        said = [self._labelled(one) for one in asked if isinstance(one, Said)]
         if not said:
             return
         resolutions = resolve.resolve_all(connection, [self._asked(one) for one in said], now)
@@ -94,6 +95,10 @@ class People:
             found[place] = None if place in later else self._member(connection, one, resolution, current, now)
             if isinstance(found[place], Park):
                 waited.ended(resolution.person)
+
+    def _labelled(self, said: Said) -> Said:
+        """As sensitive as all that the feed brings: its own record of the person is kept so, too."""
+        return replace(said, patient=labelled(self.feed, said.patient)) if self.feed.security else said
 
     def _asked(self, said: Said) -> resolve.Asked:
         systems = Systems(exact=tuple(said.strong.items()))
@@ -112,15 +117,12 @@ class People:
         stored = current.get(found.patient)
         if stored is None or not stored.body:
             return Member(found.patient, found.person, said, found)
-        mine, theirs = self._labels(said), max(stored.labels, 0)
+        mine, theirs = mask_of(said.patient.get("meta", {}).get("security", ())), max(stored.labels, 0)
         if found.outcome == LINK and theirs & ~mine:
             return self._open(said, found)
         is_told = not mine & ~theirs  # what is more sensitive than the Patient does not stand on it
         write = _changed(self.feed, said, json.stored(stored.body)) if is_told else None
         return Member(found.patient, found.person, said, found, write)
-
-    def _labels(self, said: Said) -> int:
-        return mask_of((*self.feed.security, *said.patient.get("meta", {}).get("security", ())))
 
     def _open(self, said: Said, found: Resolution) -> Member:
         """What this source says is open: it must not be hidden behind what the other one says."""

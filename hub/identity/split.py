@@ -3,11 +3,15 @@
 Rules: docs/identity.md "Split". If its own Patient was merged and holds nobody else, the merge is taken back. Else
 it gets its former Patient, if that is nobody's now, or a new one made of what the source said; identifiers that no
 other record of the member has go with it. A split is taken back by a merge.
+A new Patient is as sensitive as what the source said, as all that came with it, and as the member's: nobody knows
+for whose sake that one is guarded, so both stay so (hub.rights.labels: labels are never taken away).
 Refuses: a source person that is not there (`not-found`), the only one of its member (`conflict`).
 """
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from functools import reduce
+from operator import and_
 from uuid import uuid4
 
 from hub.access import Access
@@ -19,6 +23,7 @@ from hub.identity.rewritten import IDENTIFIER, Rewritten
 from hub.identity.unmerge import named, unmerge
 from hub.problems import Problem
 from hub.rewriting import Rewriting
+from hub.rights.labels import labels_of, raised, with_labels
 from hub.search.edges import address
 from hub.store.read import Stored
 from hub.transactions import single
@@ -76,13 +81,23 @@ def _patient_for(desk: Desk, leaving: SourcePerson) -> str:
         return leaving.home
     identity = str(uuid4())
     made = {**leaving.record.get("patient", {}), "resourceType": "Patient", "id": identity, "active": True}
-    made.pop("meta", None)
     made.pop("link", None)
+    made["meta"] = {"security": made.pop("meta", {}).get("security", [])}
+    made = with_labels(made, _labels(desk, leaving, made))
+    if not made["meta"]["security"]:
+        del made["meta"]
     access = Access.system("identity split", person=leaving.person)
     desk.transactions.rewriting(Rewriting(frozenset())).commit(
         [single("PUT", "Patient", id=identity, resource=made)], access
     )
     return identity
+
+
+def _labels(desk: Desk, leaving: SourcePerson, made: Resource) -> int:
+    member = desk.patients([leaving.patient]).get(leaving.patient)
+    came = [row.labels for row in desk.rows(about.of_persons(desk.connection, [leaving.person]))]
+    mask = raised(labels_of(made, leaving.source, desk.part2), max(member.labels, 0) if member else 0)
+    return raised(mask, reduce(and_, came) if came and min(came) > 0 else 0)
 
 
 def move(desk: Desk, moved: Collection[int], member: str, patient: str, event: int) -> None:

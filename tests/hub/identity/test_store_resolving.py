@@ -193,12 +193,12 @@ def test_a_task_of_a_client_that_looks_like_a_review_decides_nothing(registry: R
     refused(api.as_("harbor").post("/Task", fake | {"focus": to("Patient", "ann")}), 403, "forbidden")
 
 
-def with_record(registry: Registry, person: int, identity: str, who: str = "ann") -> None:
+def with_record(registry: Registry, person: int, identity: str, who: str = "ann", **parts: Any) -> None:
     """What came with a source person."""
     from hub.access import Access
     from hub.transactions import single
 
-    made = observation(identity, subject=to("Patient", who))
+    made = observation(identity, subject=to("Patient", who), **parts)
     registry.transactions.commit(
         [single("PUT", "Observation", id=identity, resource=made)], Access.system("test", person=person)
     )
